@@ -1,0 +1,239 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Rowhouse for trainers in C++: pull rows of many tables into your own arrays, push gradients that are applied exactly once.
+//
+//   auto client = rowhouse::Client::Connect({.address = "127.0.0.1:7600", .writer_name = "trainer-0"}).value();
+//   rowhouse::TableSpec spec{.name = "user", .dim = 16, .optimizer = rowhouse::Adagrad(0.1f)};
+//   rowhouse::Table users = client->OpenOrCreateTable(spec).value();
+//   client->Pull({{users, ids, rows}});          // rows: ids.size() * 16 floats
+//   client->PushAsync({{users, ids, gradients}});
+//   client->Flush();                             // every push is acknowledged
+//
+// Threads: every method may be called from any thread. Lifetime: a call keeps views of the caller's arrays until it returns
+// (Pull, Push) or its future is ready (PullAsync); PushAsync copies what it needs before it returns.
+// Failure: every method returns absl::Status. Lost servers are waited for with back-off up to `retry_timeout`; errors of dropped
+// push futures come out at Flush.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+
+namespace rowhouse {
+
+class ClientImpl;
+
+struct ClientOptions {
+  // host:port or unix:/path of any server of the cluster; several, comma-separated, are tried in turn. "local:" makes a
+  // server inside this process (see local_options).
+  std::string address = "127.0.0.1:7600";
+  // 1 to 128 characters of [A-Za-z0-9_.-]; this trainer's identity for exactly-once pushes. A second client with the same name
+  // makes the first one's pushes fail. Empty: a random one. Clients that only pull never register.
+  std::string writer_name;
+  // How long a call waits for a lost or full server before it fails with the server's last error.
+  std::chrono::milliseconds retry_timeout = std::chrono::seconds(60);
+  // Deadline of one attempt.
+  std::chrono::milliseconds attempt_timeout = std::chrono::seconds(30);
+  // Bytes of requests in flight, all servers together; further calls wait.
+  uint64_t max_bytes_in_flight = 256ull << 20;
+  // Pushes in flight, 1 to 256; further PushAsync calls wait.
+  uint32_t max_pushes_in_flight = 32;
+  // Allows an address that is not on this machine (traffic is not encrypted).
+  bool insecure = false;
+  // Called for events worth knowing (lost server, retry, new map), from any thread; must not call the client.
+  std::function<void(const std::string& line)> log;
+  // For "local:".
+  struct Local {
+    std::string data_directory;              // empty: a temporary one, removed at the end
+    uint64_t memory_budget_bytes = 512ull << 20;
+    uint32_t partitions = 256;
+  } local_options;
+};
+
+enum class DurabilityLevel { kVolatile = 1, kAsync = 2, kSync = 3 };
+
+// w -= learning_rate * g
+struct Sgd { float learning_rate = 0.01f; };
+// torch.optim.Adagrad: s += g*g; w -= learning_rate * g / (sqrt(s) + epsilon)
+struct Adagrad { float learning_rate = 0.01f; float epsilon = 1e-10f; float initial_accumulator = 0; explicit Adagrad(float lr = 0.01f, float eps = 1e-10f, float s0 = 0) : learning_rate(lr), epsilon(eps), initial_accumulator(s0) {} };
+// s += mean(g*g); w -= learning_rate / (sqrt(s) + epsilon) * g
+struct RowwiseAdagrad { float learning_rate = 0.01f; float epsilon = 1e-10f; float initial_accumulator = 0; explicit RowwiseAdagrad(float lr = 0.01f, float eps = 1e-10f, float s0 = 0) : learning_rate(lr), epsilon(eps), initial_accumulator(s0) {} };
+
+struct OptimizerConfig {
+  enum class Kind { kSgd = 1, kAdagrad = 2, kRowwiseAdagrad = 3 } kind = Kind::kSgd;
+  float learning_rate = 0.01f, epsilon = 0, initial_accumulator = 0;
+  OptimizerConfig() = default;
+  OptimizerConfig(Sgd o) : kind(Kind::kSgd), learning_rate(o.learning_rate) {}  // NOLINT: converts
+  OptimizerConfig(Adagrad o)  // NOLINT
+      : kind(Kind::kAdagrad), learning_rate(o.learning_rate), epsilon(o.epsilon), initial_accumulator(o.initial_accumulator) {}
+  OptimizerConfig(RowwiseAdagrad o)  // NOLINT
+      : kind(Kind::kRowwiseAdagrad), learning_rate(o.learning_rate), epsilon(o.epsilon), initial_accumulator(o.initial_accumulator) {}
+};
+
+struct InitializerConfig {
+  enum class Kind { kZeros = 1, kConstant = 2, kUniform = 3, kInverseSqrtDim = 4 } kind = Kind::kZeros;
+  float value = 0, low = 0, high = 0;
+  static InitializerConfig Zeros() { return {}; }
+  static InitializerConfig Constant(float value) { return {Kind::kConstant, value, 0, 0}; }
+  static InitializerConfig Uniform(float low, float high) { return {Kind::kUniform, 0, low, high}; }
+  static InitializerConfig InverseSqrtDim() { return {Kind::kInverseSqrtDim, 0, 0, 0}; }
+};
+
+// What a table is. See proto/rowhouse/v1/table_schema.proto for every field's meaning and range.
+struct TableSpec {
+  std::string name;
+  uint32_t dim = 0;
+  OptimizerConfig optimizer;
+  InitializerConfig initializer;
+  uint64_t seed = 0;
+  DurabilityLevel durability = DurabilityLevel::kAsync;
+  uint64_t num_rows = 0;                  // 0: any 64-bit id
+  std::optional<uint64_t> padding_id;
+  bool unseen_reads_zeros = false;
+  bool allow_nan = false;
+  bool frozen = false;
+  bool track_last_push_time = false;
+};
+
+// A table of the cluster. A value; valid as long as the table lives.
+class Table {
+ public:
+  Table() = default;
+  uint32_t id() const { return id_; }
+  uint32_t dim() const { return dim_; }
+  uint32_t schema_version() const { return version_; }
+  const std::string& name() const { return name_; }
+
+ private:
+  friend class ClientImpl;
+  uint32_t id_ = 0, dim_ = 0, version_ = 0;
+  bool allow_nan_ = false;
+  std::string name_;
+};
+
+// One table's part of a pull. `rows`: ids.size() * dim floats, row i that of ids[i]; repeats are allowed. `stored`, when not
+// empty: ids.size() bytes, 1 for a stored row and 0 for an initial one.
+struct PullSlice {
+  const Table& table;
+  absl::Span<const uint64_t> ids;
+  absl::Span<float> rows;
+  absl::Span<uint8_t> stored = {};
+};
+
+// One table's part of a push. `values`: ids.size() * dim floats. Gradients of a repeated id are added in order first.
+// `counts`, when not empty: how many gradients each row stands for.
+struct GradientSlice {
+  const Table& table;
+  absl::Span<const uint64_t> ids;
+  absl::Span<const float> values;
+  absl::Span<const uint32_t> counts = {};
+  std::optional<float> learning_rate = {};
+};
+
+enum class PushKindOption { kGradient = 1, kDelta = 2, kValue = 3 };
+
+struct PushOptions {
+  PushKindOption kind = PushKindOption::kGradient;
+  uint64_t step = 0;       // the trainer's step, from 1; 0 when it has none
+  uint32_t group_size = 0;
+  uint32_t rank = 0;
+};
+
+struct PushResult {
+  uint64_t skipped_rows = 0;     // left out by the server because of a NaN or an infinity
+  uint32_t duplicate_parts = 0;  // parts that had been applied by an earlier attempt
+};
+
+// Stored rows as Scan hands them over; valid during the call.
+struct ScanPage {
+  absl::Span<const uint64_t> ids;
+  absl::Span<const float> rows;   // ids.size() * dim
+  absl::Span<const float> state;  // ids.size() * state_floats; empty unless asked for
+  uint32_t state_floats = 0;
+};
+
+struct ClientCounters {
+  uint64_t pulls = 0, pushes = 0, pulled_rows = 0, pushed_rows = 0;
+  uint64_t retries = 0, duplicate_parts = 0, skipped_rows = 0, failed_calls = 0;
+  uint64_t sent_bytes = 0, received_bytes = 0;
+  double wait_seconds = 0;  // time that callers spent inside Pull, Push, Flush and waiting for room
+};
+
+// State of one server, as `rowhouse status` shows it.
+struct ServerStatus {
+  std::string address, version, state;
+  uint32_t server = 0, owned_partitions = 0, partition_count = 0;
+  uint64_t memory_budget_bytes = 0, peak_resident_bytes = 0, resident_bytes = 0;
+  uint64_t resident_rows = 0, resident_row_bytes = 0, stored_rows = 0, stored_row_bytes = 0;
+  uint64_t spill_disk_bytes = 0, log_disk_bytes = 0;
+  uint64_t pulled_rows = 0, spill_read_rows = 0, pushed_rows = 0, duplicate_parts = 0, uptime_seconds = 0, pid = 0;
+};
+
+class Client {
+ public:
+  // Reaches a server, learns the partition map. Unavailable after retry_timeout; InvalidArgument for a bad option, named.
+  static absl::StatusOr<std::unique_ptr<Client>> Connect(ClientOptions options);
+  // Waits for pushes in flight (up to retry_timeout), then closes.
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  // ---- tables
+  // AlreadyExists when the name is taken.
+  absl::StatusOr<Table> CreateTable(const TableSpec& spec);
+  // NotFound when there is none.
+  absl::StatusOr<Table> OpenTable(const std::string& name);
+  // The existing table when its fixed fields are those of `spec`, else FailedPrecondition naming the field.
+  absl::StatusOr<Table> OpenOrCreateTable(const TableSpec& spec);
+  absl::StatusOr<TableSpec> DescribeTable(const std::string& name);
+  absl::StatusOr<std::vector<Table>> ListTables();
+  // Changes hyper-parameters, policies, durability, frozen. Open Tables must be opened again.
+  absl::StatusOr<Table> AlterTable(const TableSpec& spec);
+  absl::Status DropTable(const std::string& name);
+
+  // ---- rows
+  // Reads rows of all slices, one call to each server. InvalidArgument when a slice's sizes do not fit.
+  absl::Status Pull(absl::Span<const PullSlice> slices);
+  absl::Status Pull(std::initializer_list<PullSlice> slices) { return Pull(absl::MakeConstSpan(slices.begin(), slices.size())); }
+  std::future<absl::Status> PullAsync(absl::Span<const PullSlice> slices);
+  // Applies and waits. InvalidArgument naming table, id and column for a NaN or an infinity (unless the table allows them).
+  absl::StatusOr<PushResult> Push(absl::Span<const GradientSlice> slices, const PushOptions& options = {});
+  absl::StatusOr<PushResult> Push(std::initializer_list<GradientSlice> slices, const PushOptions& options = {}) { return Push(absl::MakeConstSpan(slices.begin(), slices.size()), options); }
+  // Sends and returns; waits only for room. Pushes of one client to one partition are applied in the order of calls as long as
+  // none has to be sent again; with max_pushes_in_flight = 1 always. The future may be dropped: Flush reports its error.
+  std::future<absl::StatusOr<PushResult>> PushAsync(absl::Span<const GradientSlice> slices, const PushOptions& options = {});
+  // Waits until every push is acknowledged or has failed; the first error since the last Flush.
+  absl::Status Flush();
+  // Tells servers which rows will be pulled soon. Errors are not reported: it is a hint.
+  void Prefetch(const Table& table, absl::Span<const uint64_t> ids);
+  // Deletes rows; exactly once.
+  absl::Status Delete(const Table& table, absl::Span<const uint64_t> ids);
+  // Deletes rows whose last push was before the time; how many.
+  absl::StatusOr<uint64_t> Expire(const Table& table, uint64_t cutoff_unix_seconds);
+  // Walks all stored rows in routing-hash order (the same for every number of servers and partitions), a page at a time, until
+  // `visit` returns a status that is not OK, which is then returned.
+  absl::Status Scan(const Table& table, bool with_state, const std::function<absl::Status(const ScanPage&)>& visit);
+
+  // ---- observers
+  // This client's writer id; 0 before its first push.
+  uint64_t writer_id() const;
+  ClientCounters counters() const;
+  uint32_t server_count() const;
+  uint32_t partition_count() const;
+  // One for each server; a server that does not answer has state "unreachable".
+  absl::StatusOr<std::vector<ServerStatus>> ServerStatuses();
+
+ private:
+  explicit Client(std::unique_ptr<ClientImpl> impl);
+  std::unique_ptr<ClientImpl> impl_;
+};
+
+}  // namespace rowhouse

@@ -1,0 +1,137 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+// One partition: a deterministic state machine fed by records. The order of pushes, exactly-once and the log meet here.
+//
+// A part's way: PartitionSet has pinned its rows -> Submit: window, LSN, log -> (commit) -> Apply in LSN order -> done. Live
+// traffic and replay call the same Apply.
+//
+// Thread rule: thread-safe. mu_ is never held across the disk or a row's update. Applies run one at a time, in LSN order, on the
+// executor (or in Submit itself for parts that need no log). Lifetime: until every submitted part is done.
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/synchronization/mutex.h"
+#include "common/clock.h"
+#include "common/executor.h"
+#include "server/log/log_writer.h"
+#include "server/partition/requests.h"
+#include "server/partition/writer_window.h"
+#include "server/table/table_registry.h"
+
+namespace rowhouse::server {
+
+// A pinned, encoded part of a push or delete, or a system record, on its way through a partition.
+struct Part {
+  RecordHeader header;               // type, kind, writer, seq, low, part_count, fingerprint, step, group_size, rank
+  Buffer body;
+  std::vector<PushSlice> slices;     // of body (kPush, kDelete, kExpire); their rows are pinned
+  std::vector<std::shared_ptr<Table>> tables;  // of slices
+  Durability durability = Durability::kSync;
+};
+
+struct PartOutcome {
+  absl::Status status;
+  Lsn lsn = 0;
+  bool duplicate = false;
+  bool applied = false;  // false: the rows were unpinned unchanged
+};
+
+class Partition {
+ public:
+  struct Identity {
+    PartitionId partition = 0;
+    HistoryId history = 0;
+    Epoch epoch = 1;
+    Generation generation = 0;
+  };
+  // Nothing is owned; all outlive the partition. `log` may be null until SetLog (recovery).
+  Partition(const Identity& identity, RowStore* rows, TableRegistry* tables, Executor* executor, Clock* clock);
+
+  // ---- recovery, before any traffic, one thread
+  // Takes the state that WriteBack last wrote; empty for a new partition.
+  absl::Status LoadState(absl::Span<const uint8_t> state);
+  // Replays one record of the log: skipped when at or below the redo LSN. Reads cold rows; may fail. Never applies a part twice.
+  absl::Status Replay(const Record& record);
+  // Traffic may begin.
+  void SetLog(LogWriter* log);
+
+  // ---- traffic
+  // What is known before rows are pinned: OK and kDuplicate answer at once; kNew goes on.
+  absl::StatusOr<WriterWindow::Verdict> Precheck(const RecordHeader& header) const ABSL_LOCKS_EXCLUDED(mu_);
+  // Orders, logs and applies the part; `done` is called exactly once, possibly in the call itself.
+  void Submit(Part part, absl::AnyInvocable<void(PartOutcome)> done) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // ---- durability
+  // Writes dirty rows and then the state to spill. The LSN that the state stands for: records at or below it need no replay once
+  // FlushSpill has returned. Blocks on the disk.
+  absl::StatusOr<Lsn> Sweep() ABSL_LOCKS_EXCLUDED(sweep_mu_, mu_);
+  // The LSN below which the log is not needed any more; raised by the owner of sweeps after FlushSpill.
+  void SetDurableRedoLsn(Lsn lsn) ABSL_LOCKS_EXCLUDED(mu_);
+  Lsn durable_redo_lsn() const ABSL_LOCKS_EXCLUDED(mu_);
+  // The rows of a dropped table are gone: forgets its schema.
+  void ForgetTable(TableId table) ABSL_LOCKS_EXCLUDED(mu_);
+  // Stops the partition: every later call fails with `why`. For errors after which order cannot be kept.
+  void Fail(absl::Status why) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // ---- observers
+  PartitionId id() const { return identity_.partition; }
+  Epoch epoch() const { return identity_.epoch; }
+  Lsn applied_lsn() const ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status health() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Schema version that the partition's order has for the table; 0 when it has none or it was dropped.
+  SchemaVersion table_version(TableId table) const ABSL_LOCKS_EXCLUDED(mu_);
+  std::vector<TableId> dropped_tables() const ABSL_LOCKS_EXCLUDED(mu_);
+  WriterWindow window() const ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  struct Pending {
+    Part part;
+    absl::AnyInvocable<void(PartOutcome)> done;
+    bool committed = false;
+    absl::Status commit_status;
+  };
+  struct KnownTable {
+    TableSchema schema;
+    bool dropped = false;
+  };
+
+  // The one state transition, for live traffic, replay, replicas and restore. Requires: rows pinned. Cannot fail.
+  void Apply(const RecordHeader& header, const Part& part) ABSL_LOCKS_EXCLUDED(mu_);
+  void ApplyRows(const RecordHeader& header, const Part& part);
+  // Order's own part of Apply: windows, schemas, floors.
+  void Note(const RecordHeader& header, absl::Span<const uint8_t> body) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status Admit(const Part& part, bool* duplicate) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void OnCommit(Pending* pending, absl::Status status) ABSL_LOCKS_EXCLUDED(mu_);
+  // Applies committed parts from the head of pending_ until one is not committed. One thread at a time.
+  void Drain() ABSL_LOCKS_EXCLUDED(mu_);
+  void UnpinAll(const Part& part);
+  std::string EncodeState(Lsn redo_lsn) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // Fixed.
+  const Identity identity_;
+  // Self-synchronised.
+  RowStore* const rows_;
+  TableRegistry* const tables_;
+  Executor* const executor_;
+  Clock* const clock_;
+  absl::Mutex sweep_mu_;  // one sweep at a time; held across the disk
+  // Guarded.
+  mutable absl::Mutex mu_;
+  LogWriter* log_ ABSL_GUARDED_BY(mu_) = nullptr;
+  absl::Status health_ ABSL_GUARDED_BY(mu_);
+  Lsn last_lsn_ ABSL_GUARDED_BY(mu_) = 0;       // given
+  Lsn applied_lsn_ ABSL_GUARDED_BY(mu_) = 0;
+  Lsn redo_lsn_ ABSL_GUARDED_BY(mu_) = 0;       // of the loaded state
+  Lsn durable_redo_lsn_ ABSL_GUARDED_BY(mu_) = 0;
+  WriterWindow window_ ABSL_GUARDED_BY(mu_);
+  std::map<TableId, KnownTable> known_ ABSL_GUARDED_BY(mu_);
+  std::deque<std::unique_ptr<Pending>> pending_ ABSL_GUARDED_BY(mu_);  // in LSN order
+  bool draining_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+}  // namespace rowhouse::server

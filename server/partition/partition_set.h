@@ -1,0 +1,110 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The partitions that this server owns: splits a request, runs its parts, gathers the answers in request order. Also recovery,
+// system records to all partitions, and the sweeper.
+//
+// Thread rule: thread-safe after Recover. Requests may be answered on another thread than they came on.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "common/executor.h"
+#include "common/memory_ledger.h"
+#include "common/routing/partition_map.h"
+#include "server/partition/partition.h"
+
+namespace rowhouse::server {
+
+struct PartitionSetOptions {
+  ServerId server = 0;
+  HistoryId history = 0;
+  LogOptions log;
+  LogIdentity log_identity;
+  // A sweep round begins when the log holds more than this, or when more rows than this are dirty.
+  uint64_t sweep_log_bytes = 256ull << 20;
+  uint64_t sweep_dirty_rows = 20'000'000;
+};
+
+struct PartitionSetStats {
+  uint64_t duplicate_parts = 0, skipped_rows = 0, push_parts = 0, sweeps = 0;
+  LogStats log;
+};
+
+class PartitionSet {
+ public:
+  struct Parts {
+    FileSystem* fs = nullptr;
+    Clock* clock = nullptr;
+    RowStore* rows = nullptr;
+    TableRegistry* tables = nullptr;
+    Executor* workers = nullptr;  // pushes, applies
+    Executor* io = nullptr;       // pulls that wait for spill
+    std::shared_ptr<const PartitionMap> map;
+  };
+  PartitionSet(const PartitionSetOptions& options, const Parts& parts);
+  ~PartitionSet();  // Stop
+
+  // Loads states from spill, replays the log, opens it, starts the sweeper. Blocks.
+  absl::Status Recover();
+  // Finishes what was submitted, stops sweeper and log. Idempotent.
+  void Stop();
+
+  // Reads. Memory hits are answered in the call; misses on the io executor. The request must live until `done`, which is called
+  // exactly once.
+  void Pull(const PullRequest* request, absl::AnyInvocable<void(PullOutcome)> done);
+  // Changes. Runs on the workers. The request must live until `done`, which is called exactly once.
+  void Push(const PushRequest* request, absl::AnyInvocable<void(PushOutcome)> done);
+  // Deletes rows last pushed before the cut-off; how many. Blocks.
+  absl::StatusOr<uint64_t> Expire(TableId table, uint32_t cutoff_unix_seconds);
+  // A page of stored rows; see RowStore::Scan. FailedPrecondition when the partition is not owned. Blocks.
+  absl::StatusOr<uint64_t> Scan(TableId table, PartitionId partition, uint64_t first_hash, size_t max_rows,
+                                absl::FunctionRef<void(const ScannedRow&)> visit, bool* more);
+
+  // ---- system records, to every owned partition that does not have them yet; durable when they return. Block.
+  absl::Status LogSchema(const TableSchema& schema);
+  absl::Status LogDrop(TableId table);
+  absl::Status LogWriterFloor(const WriterFloor& floor);
+
+  // One sweep of all partitions, FlushSpill, removal of log segments. Blocks.
+  absl::Status SweepAll();
+
+  // ---- observers
+  bool Owns(PartitionId p) const { return p < by_id_.size() && by_id_[p] != nullptr; }
+  const std::vector<std::unique_ptr<Partition>>& partitions() const { return owned_; }
+  Partition* partition(PartitionId p) const { return p < by_id_.size() ? by_id_[p] : nullptr; }
+  const PartitionMap& map() const { return *map_; }
+  // OK, or the first failure of log or partitions.
+  absl::Status health() const;
+  PartitionSetStats stats() const;
+
+ private:
+  struct PushOperation;
+  void RunPush(std::shared_ptr<PushOperation> op);
+  absl::Status SubmitToAll(const std::function<bool(const Partition&)>& needed, RecordType type, const std::string& body);
+  void SweeperLoop();
+  std::optional<PartitionFailure> CheckPartition(PartitionId p, absl::Span<const PartitionPosition> epochs) const;
+
+  // Fixed.
+  const PartitionSetOptions options_;
+  const Parts parts_;
+  const std::shared_ptr<const PartitionMap> map_;
+  std::vector<std::unique_ptr<Partition>> owned_;  // ascending by id
+  std::vector<Partition*> by_id_;                  // P entries, null where not owned
+  // Self-synchronised.
+  std::unique_ptr<LogWriter> log_;
+  std::atomic<uint64_t> duplicate_parts_{0}, skipped_rows_{0}, push_parts_{0}, sweeps_{0};
+  absl::Mutex system_mu_;  // one system record at a time
+  absl::Mutex sweep_all_mu_;
+  // Guarded.
+  mutable absl::Mutex mu_;
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  uint64_t in_flight_ ABSL_GUARDED_BY(mu_) = 0;
+  std::unique_ptr<std::thread> sweeper_;
+};
+
+}  // namespace rowhouse::server
