@@ -38,7 +38,8 @@ struct PartOutcome {
   absl::Status status;
   Lsn lsn = 0;
   bool duplicate = false;
-  bool applied = false;  // false: the rows were unpinned unchanged
+  bool applied = false;      // false: the rows were unpinned unchanged
+  uint64_t rows_erased = 0;  // kExpire
 };
 
 class Partition {
@@ -87,11 +88,13 @@ class Partition {
   SchemaVersion table_version(TableId table) const ABSL_LOCKS_EXCLUDED(mu_);
   std::vector<TableId> dropped_tables() const ABSL_LOCKS_EXCLUDED(mu_);
   WriterWindow window() const ABSL_LOCKS_EXCLUDED(mu_);
+  WriterFloor writer_floor() const ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   struct Pending {
     Part part;
     absl::AnyInvocable<void(PartOutcome)> done;
+    std::vector<absl::AnyInvocable<void(PartOutcome)>> duplicates;  // the same push, sent again meanwhile
     bool committed = false;
     absl::Status commit_status;
   };
@@ -101,15 +104,20 @@ class Partition {
   };
 
   // The one state transition, for live traffic, replay, replicas and restore. Requires: rows pinned. Cannot fail.
-  void Apply(const RecordHeader& header, const Part& part) ABSL_LOCKS_EXCLUDED(mu_);
-  void ApplyRows(const RecordHeader& header, const Part& part);
+  // Returns the rows that a kExpire erased.
+  uint64_t Apply(const RecordHeader& header, const Part& part, absl::Span<const uint8_t> body) ABSL_LOCKS_EXCLUDED(mu_);
   // Order's own part of Apply: windows, schemas, floors.
   void Note(const RecordHeader& header, absl::Span<const uint8_t> body) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status Admit(const Part& part, bool* duplicate) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether the part may get an LSN; sets *duplicate when it was applied before.
+  absl::Status Admit(const Part& part, bool* duplicate) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Pending* FindPending(WriterId writer, PushSeq seq) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnCommit(Pending* pending, absl::Status status) ABSL_LOCKS_EXCLUDED(mu_);
   // Applies committed parts from the head of pending_ until one is not committed. One thread at a time.
   void Drain() ABSL_LOCKS_EXCLUDED(mu_);
+  void Finish(Pending& pending, PartOutcome outcome);
   void UnpinAll(const Part& part);
+  // Checks a record of the log against this partition and resolves its tables. Replay only.
+  absl::StatusOr<Part> PrepareReplay(const Record& record) ABSL_LOCKS_EXCLUDED(mu_);
   std::string EncodeState(Lsn redo_lsn) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Fixed.
@@ -126,7 +134,7 @@ class Partition {
   absl::Status health_ ABSL_GUARDED_BY(mu_);
   Lsn last_lsn_ ABSL_GUARDED_BY(mu_) = 0;       // given
   Lsn applied_lsn_ ABSL_GUARDED_BY(mu_) = 0;
-  Lsn redo_lsn_ ABSL_GUARDED_BY(mu_) = 0;       // of the loaded state
+  Lsn redo_lsn_ ABSL_GUARDED_BY(mu_) = 0;       // of the state last written by a sweep, or loaded
   Lsn durable_redo_lsn_ ABSL_GUARDED_BY(mu_) = 0;
   WriterWindow window_ ABSL_GUARDED_BY(mu_);
   std::map<TableId, KnownTable> known_ ABSL_GUARDED_BY(mu_);

@@ -17,6 +17,7 @@
 #include "common/memory_ledger.h"
 #include "common/routing/partition_map.h"
 #include "server/partition/partition.h"
+#include "server/partition/push_splitter.h"
 
 namespace rowhouse::server {
 
@@ -51,7 +52,8 @@ class PartitionSet {
 
   // Loads states from spill, replays the log, opens it, starts the sweeper. Blocks.
   absl::Status Recover();
-  // Finishes what was submitted, stops sweeper and log. Idempotent.
+  // Finishes what was submitted, stops sweeper and log. Idempotent. The executors may still hold small leftovers of finished
+  // work: destroy them (they run what is queued) between Stop and the destruction of this object.
   void Stop();
 
   // Reads. Memory hits are answered in the call; misses on the io executor. The request must live until `done`, which is called
@@ -65,10 +67,15 @@ class PartitionSet {
   absl::StatusOr<uint64_t> Scan(TableId table, PartitionId partition, uint64_t first_hash, size_t max_rows,
                                 absl::FunctionRef<void(const ScannedRow&)> visit, bool* more);
 
+  // Begins to bring cold rows into memory; how many. A hint.
+  uint64_t Prefetch(TableId table, absl::Span<const Id> ids);
+
   // ---- system records, to every owned partition that does not have them yet; durable when they return. Block.
   absl::Status LogSchema(const TableSchema& schema);
   absl::Status LogDrop(TableId table);
   absl::Status LogWriterFloor(const WriterFloor& floor);
+  // After TableRegistry::Remove: the partitions forget a dropped table.
+  void ForgetTable(TableId table);
 
   // One sweep of all partitions, FlushSpill, removal of log segments. Blocks.
   absl::Status SweepAll();
@@ -83,8 +90,23 @@ class PartitionSet {
   PartitionSetStats stats() const;
 
  private:
+  struct PullOperation;
   struct PushOperation;
+  // Counts a request under way; false when the set is stopping.
+  bool Begin() ABSL_LOCKS_EXCLUDED(mu_);
+  void End() ABSL_LOCKS_EXCLUDED(mu_);
+  // Partitions of the request that cannot answer: not owned, other epoch, failed, behind min_lsn.
+  std::vector<PartitionFailure> FindPullFailures(const PullRequest& request) const;
+  // Makes batches of the ids whose partitions can answer.
+  void FilterPull(const PullRequest& request, PullOperation& op) const;
   void RunPush(std::shared_ptr<PushOperation> op);
+  // Answers parts that need no work (duplicates, refusals) in op.outcome; the others.
+  std::vector<SplitPush::PartitionPart> KeepNewParts(PushOperation& op, std::vector<SplitPush::PartitionPart> parts);
+  void FinishOne(const std::shared_ptr<PushOperation>& op);
+  absl::StatusOr<uint64_t> ExpireIds(const std::shared_ptr<Table>& table, Partition* partition, absl::Span<const Id> ids,
+                                     uint32_t cutoff_unix_seconds);
+  // Removes the rows of tables that no partition's order has any more.
+  absl::Status FinishDrops();
   absl::Status SubmitToAll(const std::function<bool(const Partition&)>& needed, RecordType type, const std::string& body);
   void SweeperLoop();
   std::optional<PartitionFailure> CheckPartition(PartitionId p, absl::Span<const PartitionPosition> epochs) const;

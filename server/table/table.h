@@ -35,7 +35,11 @@ class Table : public RowFactory {
   // Applies one slice of a kPush, kDelete or kExpire record to its pinned rows and unpins them. Cannot fail.
   void Push(const RecordHeader& header, const PushSlice& slice);
   void Delete(const RecordHeader& header, const PushSlice& slice);
-  void Expire(const RecordHeader& header, const PushSlice& slice);
+  // Returns the rows erased.
+  uint64_t Expire(const RecordHeader& header, const PushSlice& slice);
+
+  // Unix seconds of the row's last push. Requires: layout().has_last_push_time.
+  uint32_t LastPushTime(const uint8_t* row) const;
 
  private:
   // Fixed.
@@ -47,7 +51,7 @@ class Table : public RowFactory {
   const Optimizer* const optimizer_;
   const Initializer* const initializer_;
   const RowLayout layout_;
-  const bool volatile_;
+  const bool volatile_;  // durability may be altered between async and sync only: volatile rows have no log to come back from
   const bool unseen_zeros_;
   // Self-synchronised.
   RowStore* const rows_;

@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "server/table/table.h"
@@ -48,7 +47,7 @@ class TableRegistry {
   RowStore* const rows_;
   mutable absl::Mutex mu_;
   std::map<TableId, Entry> tables_ ABSL_GUARDED_BY(mu_);
-  absl::flat_hash_map<std::string, TableId> by_name_ ABSL_GUARDED_BY(mu_);  // open tables
+  std::map<std::string, TableId, std::less<>> by_name_ ABSL_GUARDED_BY(mu_);  // open tables
   TableId highest_id_ ABSL_GUARDED_BY(mu_) = 0;
 };
 

@@ -1,0 +1,14 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Every weight of an initial row is spec.value. Stateless, thread-safe.
+
+#include "server/initializer/initializer.h"
+
+namespace rowhouse::server {
+
+class Constant final : public Initializer {
+ public:
+  void Fill(const InitializerSpec& spec, uint64_t seed, Id id, uint32_t dim, float* weights) const override;
+};
+
+}  // namespace rowhouse::server

@@ -1,0 +1,225 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+// PartitionSet beside traffic: recovery, system records, expiry, scans, sweeps.
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/blocking_counter.h"
+#include "absl/synchronization/notification.h"
+#include "common/coding.h"
+#include "common/logging.h"
+#include "common/schema/schema_proto.h"
+#include "common/status_macros.h"
+#include "server/partition/partition_set.h"
+
+namespace rowhouse::server {
+namespace {
+
+constexpr absl::Duration kSweeperTick = absl::Milliseconds(200);
+constexpr size_t kExpirePageRows = 4096;
+
+}  // namespace
+
+// ---- recovery
+
+absl::Status PartitionSet::Recover() {
+  for (auto& partition : owned_) {
+    RH_ASSIGN_OR_RETURN(const std::string state, parts_.rows->ReadPartitionState(partition->id()));
+    RH_RETURN_IF_ERROR(partition->LoadState({reinterpret_cast<const uint8_t*>(state.data()), state.size()}));
+  }
+  const auto replay = [this](const Record& record) {
+    Partition* partition = this->partition(record.header.partition);
+    if (partition == nullptr) {
+      return absl::DataLossError(absl::StrCat("log record ", record.header.sequence, " is of partition ", record.header.partition,
+                                              ", which this server does not own"));
+    }
+    return partition->Replay(record);
+  };
+  RH_ASSIGN_OR_RETURN(const LogRecovery recovered, RecoverLog(*parts_.fs, options_.log, options_.log_identity, replay));
+  if (!recovered.cut_description.empty()) RH_LOG_WARN("log: torn tail cut off: {}", recovered.cut_description);
+  RH_LOG_INFO("log: {} records read, {} segments", recovered.records, recovered.segments.size());
+  RH_ASSIGN_OR_RETURN(log_, OpenLog(parts_.fs, parts_.clock, options_.log, options_.log_identity, recovered));
+  for (auto& partition : owned_) partition->SetLog(log_.get());
+  RH_RETURN_IF_ERROR(FinishDrops());
+  // A table that every partition's order has is served even while the meta store cannot be asked.
+  for (TableId id : parts_.tables->AllIds()) {
+    if (std::all_of(owned_.begin(), owned_.end(), [id](const auto& p) { return p->table_version(id) != 0; })) parts_.tables->Open(id);
+  }
+  sweeper_ = std::make_unique<std::thread>([this]() { SweeperLoop(); });
+  return absl::OkStatus();
+}
+
+absl::Status PartitionSet::FinishDrops() {
+  // A crash may have come between a table's last DROP record and the removal of its rows.
+  for (TableId id : parts_.tables->AllIds()) {
+    const bool living = std::any_of(owned_.begin(), owned_.end(), [id](const auto& p) { return p->table_version(id) != 0; });
+    if (living) continue;
+    RH_RETURN_IF_ERROR(parts_.tables->Remove(id));
+    ForgetTable(id);
+  }
+  return absl::OkStatus();
+}
+
+void PartitionSet::ForgetTable(TableId table) {
+  for (auto& partition : owned_) partition->ForgetTable(table);
+}
+
+// ---- system records
+
+absl::Status PartitionSet::SubmitToAll(const std::function<bool(const Partition&)>& needed, RecordType type,
+                                       const std::string& body) {
+  absl::MutexLock system_lock(&system_mu_);
+  std::vector<Partition*> targets;
+  for (auto& partition : owned_) {
+    if (needed(*partition)) targets.push_back(partition.get());
+  }
+  if (!Begin()) return absl::UnavailableError("the server is stopping");
+  absl::BlockingCounter remaining(static_cast<int>(targets.size()));
+  absl::Mutex mu;
+  absl::Status first;
+  for (Partition* partition : targets) {
+    Part part;
+    part.header.type = type;
+    part.body = Buffer::CopyOf({reinterpret_cast<const uint8_t*>(body.data()), body.size()});
+    part.durability = Durability::kSync;
+    partition->Submit(std::move(part), [&](PartOutcome outcome) {
+      {
+        absl::MutexLock lock(&mu);
+        first.Update(outcome.status);
+      }
+      remaining.DecrementCount();
+    });
+  }
+  remaining.Wait();
+  End();
+  absl::MutexLock lock(&mu);
+  return first;
+}
+
+absl::Status PartitionSet::LogSchema(const TableSchema& schema) {
+  return SubmitToAll([&](const Partition& p) { return p.table_version(schema.table_id) < schema.version; }, RecordType::kSchema,
+                     EncodeSchema(schema));
+}
+
+absl::Status PartitionSet::LogDrop(TableId table) {
+  ByteWriter body;
+  body.Fixed<uint32_t>(table);
+  return SubmitToAll([&](const Partition& p) { return p.table_version(table) != 0; }, RecordType::kDrop, body.Take());
+}
+
+absl::Status PartitionSet::LogWriterFloor(const WriterFloor& floor) {
+  const auto needed = [&](const Partition& p) {
+    const WriterFloor has = p.writer_floor();
+    return has.floor < floor.floor ||
+           std::any_of(floor.dead.begin(), floor.dead.end(), [&](WriterId w) {
+             return w > has.floor && !std::binary_search(has.dead.begin(), has.dead.end(), w);
+           });
+  };
+  return SubmitToAll(needed, RecordType::kWriterFloor, EncodeWriterFloor(floor));
+}
+
+// ---- expiry and scans
+
+absl::StatusOr<uint64_t> PartitionSet::ExpireIds(const std::shared_ptr<Table>& table, Partition* partition,
+                                                 absl::Span<const Id> ids, uint32_t cutoff_unix_seconds) {
+  PushBodyBuilder builder(PushBodySize{.table_count = 1, .rows = ids.size()});
+  PushSlice shape;
+  shape.table = table->id();
+  shape.schema_version = table->schema()->version;
+  shape.cutoff_unix_seconds = cutoff_unix_seconds;
+  std::copy(ids.begin(), ids.end(), builder.AddSlice(shape, ids.size(), false).ids);
+  Part part;
+  part.header.type = RecordType::kExpire;
+  part.durability = table->schema()->durability;
+  part.body = builder.Finish();
+  RH_ASSIGN_OR_RETURN(part.slices, ParsePushBody(part.body.span()));
+  part.tables.push_back(table);
+  const RowBatch batch{.table = table->id(), .partition = partition->id(), .ids = part.slices[0].ids};
+  RH_RETURN_IF_ERROR(parts_.rows->Pin({&batch, 1}));
+  absl::Notification finished;
+  PartOutcome outcome;
+  partition->Submit(std::move(part), [&](PartOutcome done) {
+    outcome = std::move(done);
+    finished.Notify();
+  });
+  finished.WaitForNotification();
+  RH_RETURN_IF_ERROR(outcome.status);
+  return outcome.rows_erased;
+}
+
+absl::StatusOr<uint64_t> PartitionSet::Expire(TableId table_id, uint32_t cutoff_unix_seconds) {
+  RH_ASSIGN_OR_RETURN(const std::shared_ptr<Table> table, parts_.tables->Find(table_id));
+  if (!table->layout().has_last_push_time) {
+    return absl::FailedPreconditionError(absl::StrCat("table \"", table->schema()->name,
+                                                      "\" keeps no time of last push: create it with track_last_push_time"));
+  }
+  if (!Begin()) return absl::UnavailableError("the server is stopping");
+  uint64_t erased = 0;
+  absl::Status status;
+  for (auto& partition : owned_) {
+    uint64_t from = 0;
+    for (bool more = true; more && status.ok();) {
+      std::vector<Id> old;
+      auto next = parts_.rows->Scan(
+          table_id, partition->id(), from, kExpirePageRows,
+          [&](const ScannedRow& row) {
+            if (table->LastPushTime(row.row.data()) < cutoff_unix_seconds) old.push_back(row.id);
+          },
+          &more);
+      status = next.status();
+      if (!next.ok()) break;
+      from = *next;
+      if (old.empty()) continue;
+      auto count = ExpireIds(table, partition.get(), old, cutoff_unix_seconds);
+      status = count.status();
+      if (count.ok()) erased += *count;
+    }
+    if (!status.ok()) break;
+  }
+  End();
+  RH_RETURN_IF_ERROR(status);
+  return erased;
+}
+
+absl::StatusOr<uint64_t> PartitionSet::Scan(TableId table, PartitionId partition, uint64_t first_hash, size_t max_rows,
+                                            absl::FunctionRef<void(const ScannedRow&)> visit, bool* more) {
+  if (auto failure = CheckPartition(partition, {})) return failure->status;
+  RH_ASSIGN_OR_RETURN(const std::shared_ptr<Table> found, parts_.tables->Find(table));
+  return parts_.rows->Scan(table, partition, first_hash, max_rows, visit, more);
+}
+
+// ---- sweeps
+
+absl::Status PartitionSet::SweepAll() {
+  absl::MutexLock lock(&sweep_all_mu_);
+  std::vector<Lsn> redo;
+  for (auto& partition : owned_) {
+    RH_ASSIGN_OR_RETURN(const Lsn lsn, partition->Sweep());
+    redo.push_back(lsn);
+  }
+  RH_RETURN_IF_ERROR(parts_.rows->FlushSpill());
+  for (size_t i = 0; i < owned_.size(); ++i) owned_[i]->SetDurableRedoLsn(redo[i]);
+  ++sweeps_;
+  return log_->RemoveSegments([this](PartitionId p, Lsn highest) {
+    const Partition* partition = this->partition(p);
+    return partition != nullptr && partition->durable_redo_lsn() >= highest;
+  });
+}
+
+void PartitionSet::SweeperLoop() {
+  const auto stopping = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return stopping_; };
+  uint64_t swept_bytes = 0;  // log bytes that a sweep could not remove (the segment being written): no reason to sweep again
+  while (true) {
+    {
+      absl::MutexLock lock(&mu_);
+      if (mu_.AwaitWithTimeout(absl::Condition(&stopping), kSweeperTick)) return;
+    }
+    const uint64_t log_bytes = log_->stats().disk_bytes;
+    if (log_bytes < swept_bytes + options_.sweep_log_bytes && parts_.rows->DirtyRows() < options_.sweep_dirty_rows) continue;
+    const absl::Status swept = SweepAll();
+    if (!swept.ok()) RH_LOG_WARN("sweep failed, will be tried again: {}", swept.ToString());
+    swept_bytes = std::min(log_->stats().disk_bytes, options_.log.segment_bytes);
+  }
+}
+
+}  // namespace rowhouse::server
