@@ -12,8 +12,8 @@
 
 namespace rowhouse {
 
-// A view of a byte string that lies in pieces. Copyable; the pieces must outlive it. Not thread-safe only in that the hint of
-// a Reader is its own.
+// A view of a byte string that lies in pieces. Copyable; the pieces must outlive it. Reading is thread-safe,
+// appending is not.
 class ChunkedBytes {
  public:
   ChunkedBytes() = default;
@@ -40,9 +40,12 @@ class ChunkedBytes {
 };
 
 // A block of bytes of fixed size, owned, taken from a per-process pool and returned to it: big replies would otherwise cost
-// page faults each time. Movable. The pool itself is thread-safe.
+// page faults each time. Movable; data() is aligned to 64 bytes. Blocks under 64 KiB come from malloc. The pool itself is
+// thread-safe; over its limit it frees what has lain unused the longest.
 class Buffer {
  public:
+  static constexpr size_t kAlignment = 64;
+
   Buffer() = default;
   // Uninitialised bytes.
   static Buffer Allocate(size_t size);

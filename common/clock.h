@@ -2,6 +2,7 @@
 #pragma once
 // Time as an interface, so that tests and a simulator can hold it. Thread-safe.
 
+#include <atomic>
 #include <cstdint>
 
 namespace rowhouse {
@@ -21,6 +22,26 @@ class Clock {
 Clock* SystemClock();
 
 // Moves only when told, or by SleepNanos. Thread-safe.
-class ManualClock;
+class ManualClock : public Clock {
+ public:
+  explicit ManualClock(int64_t unix_micros = 0) : unix_start_micros_(unix_micros) {}
+
+  int64_t NowUnixMicros() override { return unix_start_micros_.load() + monotonic_nanos_.load() / 1000; }
+  int64_t NowMonotonicNanos() override { return monotonic_nanos_.load(); }
+  void SleepNanos(int64_t nanos) override { Advance(nanos); }
+
+  // Moves both clocks forward; nothing when `nanos` is negative.
+  void Advance(int64_t nanos) {
+    if (nanos > 0) monotonic_nanos_.fetch_add(nanos);
+  }
+  // Makes the calendar clock jump to `unix_micros`; the monotonic one stays.
+  void SetUnixMicros(int64_t unix_micros) {
+    unix_start_micros_.store(unix_micros - monotonic_nanos_.load() / 1000);
+  }
+
+ private:
+  std::atomic<int64_t> monotonic_nanos_{0};
+  std::atomic<int64_t> unix_start_micros_;
+};
 
 }  // namespace rowhouse

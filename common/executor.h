@@ -15,6 +15,8 @@ class Executor {
   virtual ~Executor() = default;
   // Runs `work` once, later or at once, on some thread. Thread-safe. Work posted before destruction is run before it ends.
   virtual void Post(absl::AnyInvocable<void()> work) = 0;
+  // How many functions may run at once beside the poster; a hint for splitting work. 0: Post runs the work itself.
+  virtual size_t concurrency() const { return 16; }
 };
 
 // `threads` threads (>= 1), first in first out. The destructor runs what is queued and joins.

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -52,10 +53,12 @@ class FileSystem {
   // Creates the file, or opens it at its end.
   virtual absl::StatusOr<std::unique_ptr<WritableFile>> OpenForAppend(const std::string& path) = 0;
   virtual absl::StatusOr<std::unique_ptr<ReadableFile>> OpenForRead(const std::string& path) = 0;
+  // Creates the directory and its parents, durably. OK when it is there already.
   virtual absl::Status CreateDirectories(const std::string& path) = 0;
   // Names in a directory, ascending, without . and ..
   virtual absl::StatusOr<std::vector<std::string>> List(const std::string& path) = 0;
   virtual absl::StatusOr<bool> Exists(const std::string& path) = 0;
+  // Removes a file or an empty directory.
   virtual absl::Status Remove(const std::string& path) = 0;
   // Replaces `to`.
   virtual absl::Status Rename(const std::string& from, const std::string& to) = 0;

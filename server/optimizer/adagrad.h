@@ -4,9 +4,9 @@
 //   s = s + (g * g)
 //   d = sqrt(s) + eps
 //   w = w - ((lr * g) / d), or w unchanged where d is zero
-// which is the order of torch's dense path (addcdiv); its sparse path divides first, w - lr * (g / d), and differs in the last
-// bit at most. d is zero when eps is zero and no gradient of the element was large enough for its square to be more than zero;
-// torch gives NaN or infinity there.
+// which is the order of torch's dense path on the CPU (addcdiv); its sparse path divides first, w - lr * (g / d), so the two
+// differ by rounding. d is zero when eps is zero and no gradient of the element was large enough for its square to be more
+// than zero; torch gives NaN or infinity there.
 // State: dim floats, s, from initial_accumulator. Stateless, thread-safe.
 
 #include "server/optimizer/optimizer.h"

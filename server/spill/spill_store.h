@@ -52,7 +52,8 @@ class SpillStore {
   virtual absl::Status Write(absl::Span<const SpillPut> puts) = 0;
   // Everything written before is on disk afterwards.
   virtual absl::Status Flush() = 0;
-  // Calls visit for each row with first <= key <= last, ascending, until it returns false.
+  // Calls visit for each row with first <= key <= last, ascending, until it returns false. From the calling thread; not a
+  // snapshot: a row written or erased meanwhile may be seen or not. The value is valid during the call only.
   virtual absl::Status Scan(const SpillKey& first, const SpillKey& last,
                             absl::FunctionRef<bool(const SpillKey&, const SpillValue&)> visit) = 0;
   // Deletes first <= key <= last and begins to give their disk back. Ordered with Write.
@@ -71,7 +72,8 @@ struct SpillOptions {
   bool direct_io = true;                     // falls back to buffered where the file system refuses
 };
 
-// RocksDB. Opens or creates. FailedPrecondition when the directory is another format's; Internal with RocksDB's words.
+// RocksDB. Opens or creates. FailedPrecondition when the directory is another format's; InvalidArgument for options out of
+// range; else as above, with RocksDB's words. What was written is flushed when the store is destroyed.
 absl::StatusOr<std::unique_ptr<SpillStore>> OpenRocksDbSpillStore(const SpillOptions& options);
 // A sorted map in memory.
 std::unique_ptr<SpillStore> MakeMemorySpillStore();

@@ -1,0 +1,51 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+// How bytes reach one server. The client's logic knows nothing beyond this interface, so the same code runs over gRPC, against a
+// server in this process, and against a faulty network made by tests. Thread-safe.
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/bytes.h"
+
+namespace rowhouse::client {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+inline SteadyTime SteadyNow() { return std::chrono::steady_clock::now(); }
+
+// An answer. `owner` keeps `bytes` alive.
+struct Reply {
+  ChunkedBytes bytes;
+  std::shared_ptr<void> owner;
+  uint32_t retry_after_ms = 0;  // also with an error: the server asks to wait this long
+};
+
+// With an error the bytes are ignored.
+using ReplyCallback = absl::AnyInvocable<void(absl::Status, Reply)>;
+
+struct CallOptions {
+  SteadyTime deadline;
+  bool bulk = false;  // request and answer together are large: keep it away from small calls
+};
+
+class Transport {
+ public:
+  virtual ~Transport() = default;
+  // Sends one unary call. `method`: full path. Calls `done` exactly once, from any thread, possibly before Call returns, at the
+  // latest soon after the deadline. The caller holds no lock.
+  virtual void Call(std::string_view method, std::shared_ptr<const Buffer> request, CallOptions options,
+                    ReplyCallback done) = 0;
+  // Ends calls under way, and all later ones, with Cancelled.
+  virtual void Shutdown() = 0;
+};
+
+// Makes the transport to an address of the partition map. Does not wait for a connection.
+using TransportFactory = std::function<std::shared_ptr<Transport>(const std::string& address)>;
+
+}  // namespace rowhouse::client

@@ -1,0 +1,51 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The SpillStore of production. One RocksDB database with one column family and no write-ahead log: the push log is the
+// truth, and memtables reach the disk in the order of writes, which is what makes the survivors of a crash a prefix.
+//
+// Thread-safe: RocksDB is. Read and Scan may run beside anything. Close by destroying; no call may be running.
+
+#include <memory>
+#include <string>
+
+#include "rocksdb/cache.h"
+#include "rocksdb/db.h"
+#include "server/spill/rocksdb_events.h"
+#include "server/spill/spill_store.h"
+
+namespace rowhouse::server {
+
+class RocksDbSpillStore final : public SpillStore {
+ public:
+  // See OpenRocksDbSpillStore.
+  static absl::StatusOr<std::unique_ptr<SpillStore>> Open(const SpillOptions& options);
+  ~RocksDbSpillStore() override;
+
+  absl::Status Read(absl::Span<const SpillKey> keys,
+                    absl::FunctionRef<void(size_t, const SpillValue&)> found) override;
+  absl::Status Write(absl::Span<const SpillPut> puts) override;
+  absl::Status Flush() override;
+  absl::Status Scan(const SpillKey& first, const SpillKey& last,
+                    absl::FunctionRef<bool(const SpillKey&, const SpillValue&)> visit) override;
+  absl::Status EraseRange(const SpillKey& first, const SpillKey& last) override;
+  uint64_t DiskBytes() const override;
+  uint64_t MemoryBytes() const override;
+
+ private:
+  RocksDbSpillStore(std::string directory, std::shared_ptr<rocksdb::Cache> cache,
+                    std::shared_ptr<RocksDbEvents> events, std::unique_ptr<rocksdb::DB> db);
+
+  // After a full disk: asks RocksDB to go on. ResourceExhausted while it cannot.
+  absl::Status ResumeIfStopped();
+  // Remembers a full disk, then maps.
+  absl::Status Failed(std::string_view doing, const rocksdb::Status& status);
+  absl::Status ReadGroup(size_t first_index, absl::Span<const SpillKey> keys,
+                         absl::FunctionRef<void(size_t, const SpillValue&)> found);
+
+  const std::string directory_;
+  const std::shared_ptr<rocksdb::Cache> cache_;
+  const std::shared_ptr<RocksDbEvents> events_;
+  const std::unique_ptr<rocksdb::DB> db_;
+};
+
+}  // namespace rowhouse::server

@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+# Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+"""./x check: clang-format, clang-tidy on what changed, layers, docs map, buf lint, golden files, shellcheck, words."""
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+GOLDEN = os.path.join("tests", "golden")
+SUMS = os.path.join(GOLDEN, "SHA256SUMS")
+BUF = "buf-bin==1.75.0"
+
+
+def lines(command):
+    return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+
+
+def sources(*patterns):
+    return [f for f in lines(["git", "ls-files", "-co", "--exclude-standard", *patterns]) if os.path.exists(os.path.join(ROOT, f))]
+
+
+def check_format():
+    return subprocess.run(["clang-format-14", "--dry-run", "-Werror", *sources("*.cc", "*.h")], cwd=ROOT).returncode == 0
+
+
+def check_tidy(base):
+    """clang-tidy on the .cc files that differ from `base`; its configuration is .clang-tidy."""
+    if subprocess.run(["git", "rev-parse", "--verify", "-q", base], cwd=ROOT, stdout=subprocess.DEVNULL).returncode != 0:
+        print(f"  {base} does not exist here: nothing to compare with")
+        return True
+    changed = [f for f in lines(["git", "diff", "--name-only", "--diff-filter=d", base, "--", "*.cc"])]
+    if not changed:
+        return True
+    build_dir = next((d for d in ("build/clang", "build/release") if os.path.exists(os.path.join(ROOT, d, "compile_commands.json"))), None)
+    if build_dir is None:
+        if subprocess.run(["./x", "build", "clang", "rowhouse_proto", "rowhouse_grpc"], cwd=ROOT).returncode != 0:
+            return False
+        build_dir = "build/clang"
+    command = ["xargs", "-P", str(os.cpu_count()), "-n", "1", "clang-tidy-14", "-p", build_dir, "--quiet", "--warnings-as-errors=*",
+               "--extra-arg=-Wno-unknown-warning-option"]
+    result = subprocess.run(command, cwd=ROOT, input="\n".join(changed), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if result.returncode != 0:
+        print(result.stdout)
+    return result.returncode == 0
+
+
+def check_layers():
+    return subprocess.run([sys.executable, "tools/check_layers.py"], cwd=ROOT).returncode == 0
+
+
+def check_docs_map():
+    return subprocess.run([sys.executable, "tools/check_docs_map.py"], cwd=ROOT).returncode == 0
+
+
+def check_buf():
+    venv = os.path.join(ROOT, ".rowhouse", "venv")
+    buf = os.path.join(venv, "bin", "buf")
+    if not os.path.exists(buf):
+        subprocess.run(["/usr/bin/python3", "-m", "venv", venv], check=True)
+        subprocess.run([os.path.join(venv, "bin", "pip"), "install", "-q", "--disable-pip-version-check", BUF], check=True)
+    return subprocess.run([buf, "lint", "proto"], cwd=ROOT).returncode == 0
+
+
+def check_golden():
+    """Golden files are promises to every client language: their sums change only together with SHA256SUMS."""
+    expected = {}
+    with open(os.path.join(ROOT, SUMS), encoding="ascii") as sums:
+        for line in sums:
+            digest, name = line.split()
+            expected[name] = digest
+    found = {}
+    for name in sorted(os.listdir(os.path.join(ROOT, GOLDEN))):
+        if name != "SHA256SUMS":
+            with open(os.path.join(ROOT, GOLDEN, name), "rb") as file:
+                found[name] = hashlib.sha256(file.read()).hexdigest()
+    for name in sorted(set(expected) | set(found)):
+        if expected.get(name) != found.get(name):
+            print(f"  {GOLDEN}/{name}: differs from {SUMS}")
+    return expected == found
+
+
+def check_shell():
+    return shutil.which("shellcheck") is not None and subprocess.run(["shellcheck", "x", ".ci/run"], cwd=ROOT).returncode == 0
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./x check", description=__doc__)
+    parser.add_argument("--base", default="HEAD~1", help="commit to compare with for clang-tidy (default HEAD~1)")
+    args = parser.parse_args()
+    checks = {"clang-format": check_format, "layers": check_layers, "docs map": check_docs_map, "golden files": check_golden,
+              "shellcheck": check_shell, "buf lint": check_buf, "clang-tidy on what changed": lambda: check_tidy(args.base)}
+    failed = []
+    for name, check in checks.items():
+        ok = check()
+        print(f"{'ok    ' if ok else 'FAILED'} {name}", flush=True)
+        if not ok:
+            failed.append(name)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
