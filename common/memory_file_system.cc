@@ -56,7 +56,7 @@ void DropUnsyncedUnder(Node& node, std::set<const Node*>& done) {
   for (const auto& [name, child] : node.entries) DropUnsyncedUnder(*child, done);
 }
 
-absl::Status NoSuchFile(std::string_view operation, const std::string& path) {
+absl::Status NoSuchFile(absl::string_view operation, const std::string& path) {
   return absl::NotFoundError(absl::StrCat(operation, " ", path, ": no such file or directory"));
 }
 
@@ -174,7 +174,7 @@ class MemoryFileLock : public FileLock {
 
 std::vector<std::string> Components(const std::string& path) {
   std::vector<std::string> out;
-  for (std::string_view part : absl::StrSplit(path, '/', absl::SkipEmpty())) {
+  for (absl::string_view part : absl::StrSplit(path, '/', absl::SkipEmpty())) {
     if (part == ".") continue;
     if (part == "..") {
       if (!out.empty()) out.pop_back();
@@ -340,7 +340,7 @@ class MemoryFiles : public MemoryFileSystem {
     return at;
   }
 
-  absl::StatusOr<std::shared_ptr<Node>> FindFile(std::string_view operation, const std::string& path) const
+  absl::StatusOr<std::shared_ptr<Node>> FindFile(absl::string_view operation, const std::string& path) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(disk_->mu) {
     std::shared_ptr<Node> node = Find(Components(path));
     if (node == nullptr) return NoSuchFile(operation, path);
@@ -348,7 +348,7 @@ class MemoryFiles : public MemoryFileSystem {
     return node;
   }
 
-  absl::StatusOr<std::shared_ptr<Node>> FindDirectory(std::string_view operation,
+  absl::StatusOr<std::shared_ptr<Node>> FindDirectory(absl::string_view operation,
                                                       const std::vector<std::string>& names,
                                                       const std::string& path) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(disk_->mu) {

@@ -18,7 +18,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
+#include "absl/strings/string_view.h"
 #include "common/file_system.h"
 #include "common/status_macros.h"
 
@@ -28,11 +28,14 @@ namespace {
 constexpr mode_t kFileMode = 0640;
 constexpr mode_t kDirectoryMode = 0750;
 
+const char* Describe(int error) {
+  const char* text = strerrordesc_np(error);
+  return text == nullptr ? "unknown error" : text;
+}
+
 // "operation path: text (errno 5)" with the code of the errno.
-absl::Status ErrnoStatus(std::string_view operation, const std::string& path, int error) {
-  const std::string message =
-      absl::StrCat(operation, " ", path, ": ", std::string(strerrordesc_np(error) ? strerrordesc_np(error) : "unknown error"),
-                   " (errno ", error, ")");
+absl::Status ErrnoStatus(absl::string_view operation, const std::string& path, int error) {
+  const std::string message = absl::StrCat(operation, " ", path, ": ", Describe(error), " (errno ", error, ")");
   switch (error) {
     case ENOENT:
       return absl::NotFoundError(message);
@@ -74,7 +77,7 @@ class FileDescriptor {
   int fd_;
 };
 
-absl::StatusOr<FileDescriptor> Open(const std::string& path, int flags) {
+absl::StatusOr<FileDescriptor> OpenDescriptor(const std::string& path, int flags) {
   const int fd = Uninterrupted([&] { return open(path.c_str(), flags | O_CLOEXEC, kFileMode); });
   if (fd < 0) return ErrnoStatus("open", path, errno);
   return FileDescriptor(fd);
@@ -101,7 +104,8 @@ class PosixWritableFile : public WritableFile {
     size_t first = 0;
     while (first < left.size()) {
       const int count = static_cast<int>(std::min<size_t>(left.size() - first, IOV_MAX));
-      ssize_t wrote = Uninterrupted([&] { return pwritev(fd_.get(), &left[first], count, static_cast<off_t>(size_)); });
+      const ssize_t wrote =
+          Uninterrupted([&] { return pwritev(fd_.get(), &left[first], count, static_cast<off_t>(size_)); });
       if (wrote < 0) return ErrnoStatus("write", path_, errno);
       if (wrote == 0) return absl::InternalError(absl::StrCat("write ", path_, ": no byte was taken"));
       size_ += static_cast<uint64_t>(wrote);
@@ -204,7 +208,7 @@ class PosixFileLock : public FileLock {
 absl::Status LockedError(const std::string& path, const FileDescriptor& fd) {
   char text[32];
   const ssize_t got = Uninterrupted([&] { return pread(fd.get(), text, sizeof(text), 0); });
-  const std::string_view line(text, got > 0 ? static_cast<size_t>(got) : 0);
+  const absl::string_view line(text, got > 0 ? static_cast<size_t>(got) : 0);
   uint64_t pid = 0;
   const bool known = absl::SimpleAtoi(line.substr(0, line.find('\n')), &pid);
   return absl::FailedPreconditionError(
@@ -215,13 +219,13 @@ absl::Status LockedError(const std::string& path, const FileDescriptor& fd) {
 class PosixFiles : public FileSystem {
  public:
   absl::StatusOr<std::unique_ptr<WritableFile>> OpenForAppend(const std::string& path) override {
-    RH_ASSIGN_OR_RETURN(FileDescriptor fd, Open(path, O_WRONLY | O_CREAT));
+    RH_ASSIGN_OR_RETURN(FileDescriptor fd, OpenDescriptor(path, O_WRONLY | O_CREAT));
     RH_ASSIGN_OR_RETURN(const uint64_t size, SizeOf(fd, path));
     return std::make_unique<PosixWritableFile>(path, std::move(fd), size);
   }
 
   absl::StatusOr<std::unique_ptr<ReadableFile>> OpenForRead(const std::string& path) override {
-    RH_ASSIGN_OR_RETURN(FileDescriptor fd, Open(path, O_RDONLY));
+    RH_ASSIGN_OR_RETURN(FileDescriptor fd, OpenDescriptor(path, O_RDONLY));
     return std::make_unique<PosixReadableFile>(path, std::move(fd));
   }
 
@@ -267,13 +271,13 @@ class PosixFiles : public FileSystem {
   }
 
   absl::Status SyncDirectory(const std::string& path) override {
-    RH_ASSIGN_OR_RETURN(FileDescriptor fd, Open(path, O_RDONLY | O_DIRECTORY));
+    RH_ASSIGN_OR_RETURN(FileDescriptor fd, OpenDescriptor(path, O_RDONLY | O_DIRECTORY));
     if (Uninterrupted([&] { return fsync(fd.get()); }) != 0) return ErrnoStatus("fsync", path, errno);
     return absl::OkStatus();
   }
 
   absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) override {
-    RH_ASSIGN_OR_RETURN(FileDescriptor fd, Open(path, O_RDWR | O_CREAT));
+    RH_ASSIGN_OR_RETURN(FileDescriptor fd, OpenDescriptor(path, O_RDWR | O_CREAT));
     if (Uninterrupted([&] { return flock(fd.get(), LOCK_EX | LOCK_NB); }) != 0) {
       return errno == EWOULDBLOCK ? LockedError(path, fd) : ErrnoStatus("lock", path, errno);
     }

@@ -3,28 +3,28 @@
 
 #include <algorithm>
 #include <cmath>
-#include <string_view>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "common/status_macros.h"
 
 namespace rowhouse {
 namespace {
 
-absl::Status CheckEnum(std::string_view field, uint32_t value, uint32_t largest) {
+absl::Status CheckEnum(absl::string_view field, uint32_t value, uint32_t largest) {
   if (value >= 1 && value <= largest) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat(field, " is ", value, ", allowed are 1 to ", largest, " (see table_schema.proto)"));
 }
 
-absl::Status CheckFinite(std::string_view field, float value) {
+absl::Status CheckFinite(absl::string_view field, float value) {
   if (std::isfinite(value)) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(field, " is ", value, ", it must be finite"));
 }
 
-absl::Status CheckFiniteNotNegative(std::string_view field, float value) {
+absl::Status CheckFiniteNotNegative(absl::string_view field, float value) {
   if (std::isfinite(value) && value >= 0) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(field, " is ", value, ", it must be finite and at least 0"));
 }
@@ -54,14 +54,16 @@ absl::Status ValidateInitializer(const InitializerSpec& initializer) {
   return absl::OkStatus();
 }
 
-absl::Status FixedField(const TableSchema& table, std::string_view field) {
+absl::Status FixedField(const TableSchema& table, absl::string_view field) {
   return absl::InvalidArgumentError(absl::StrCat("table ", table.name, ": ", field,
                                                  " is fixed when the table is created; create another table to change it"));
 }
 
 }  // namespace
 
-absl::Status ValidateName(std::string_view what, std::string_view name) {
+absl::Status ValidateName(std::string_view field, std::string_view value) {
+  const absl::string_view what(field.data(), field.size());
+  const absl::string_view name(value.data(), value.size());
   if (name.empty() || name.size() > limits::kMaxNameLength) {
     return absl::InvalidArgumentError(
         absl::StrCat(what, " has ", name.size(), " characters, allowed are 1 to ", limits::kMaxNameLength));
@@ -72,7 +74,7 @@ absl::Status ValidateName(std::string_view what, std::string_view name) {
   const auto bad = std::find_if_not(name.begin(), name.end(), allowed);
   if (bad != name.end()) {
     return absl::InvalidArgumentError(absl::StrCat(what, " \"", absl::CHexEscape(name), "\" has '",
-                                                   absl::CHexEscape(std::string_view(bad, 1)), "' at position ",
+                                                   absl::CHexEscape(name.substr(bad - name.begin(), 1)), "' at position ",
                                                    bad - name.begin(), ", allowed are A-Z a-z 0-9 _ . -"));
   }
   return absl::OkStatus();

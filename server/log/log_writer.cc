@@ -94,7 +94,7 @@ class ThreadedLogWriter : public LogWriter {
 
   // ---- guarded
   mutable absl::Mutex mu_;
-  absl::CondVar work_;    // for the log thread
+  absl::CondVar work_;       // for the log thread
   absl::CondVar synced_cv_;  // for SyncAll
   std::vector<Item> queue_ ABSL_GUARDED_BY(mu_);
   absl::Status health_ ABSL_GUARDED_BY(mu_);
@@ -275,9 +275,9 @@ void ThreadedLogWriter::Run() {
         WritePiece(rest.subspan(0, *fits));
         rest.remove_prefix(*fits);
       } else {
-        // No room for another segment, or stopped: the next record may be no luckier, and order is kept.
-        Finish(rest.front(), fits.status());
-        rest.remove_prefix(1);
+        // No room for another segment, or stopped.
+        for (Item& item : rest) Finish(item, fits.status());
+        rest = {};
       }
     }
     items.clear();

@@ -36,7 +36,7 @@ absl::StatusOr<std::unique_ptr<SegmentWriter>> SegmentWriter::Create(FileSystem*
   return segment;
 }
 
-absl::Status SegmentWriter::Final(const absl::Status& cause, std::string_view what) const {
+absl::Status SegmentWriter::Final(const absl::Status& cause, absl::string_view what) const {
   return absl::UnavailableError(absl::StrCat("the log has stopped: ", what, " of ", path_, " failed: ", cause.message(),
                                              "; check the disk and restart the server, which reads the log again"));
 }

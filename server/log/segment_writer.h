@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "common/file_system.h"
 #include "server/log/log_format.h"
@@ -51,7 +52,7 @@ class SegmentWriter {
   absl::Status WriteHeader();
   // Appends; when the disk is full, cuts back to good_bytes_.
   absl::Status AppendOrCut(absl::Span<const absl::Span<const uint8_t>> pieces);
-  absl::Status Final(const absl::Status& cause, std::string_view what) const;
+  absl::Status Final(const absl::Status& cause, absl::string_view what) const;
 
   FileSystem* const fs_;
   const std::string directory_;

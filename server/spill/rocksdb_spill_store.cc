@@ -118,7 +118,7 @@ absl::Status RocksDbSpillStore::ResumeIfStopped() {
                                                    ": free disk space, then retry"));
 }
 
-absl::Status RocksDbSpillStore::Failed(std::string_view doing, const rocksdb::Status& status) {
+absl::Status RocksDbSpillStore::Failed(const std::string& doing, const rocksdb::Status& status) {
   if (status.IsNoSpace()) events_->set_no_space(true);
   return FromRocksDb(absl::StrCat(doing, " ", directory_), status);
 }

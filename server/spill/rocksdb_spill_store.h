@@ -38,7 +38,7 @@ class RocksDbSpillStore final : public SpillStore {
   // After a full disk: asks RocksDB to go on. ResourceExhausted while it cannot.
   absl::Status ResumeIfStopped();
   // Remembers a full disk, then maps.
-  absl::Status Failed(std::string_view doing, const rocksdb::Status& status);
+  absl::Status Failed(const std::string& doing, const rocksdb::Status& status);
   absl::Status ReadGroup(size_t first_index, absl::Span<const SpillKey> keys,
                          absl::FunctionRef<void(size_t, const SpillValue&)> found);
 

@@ -7,7 +7,7 @@
 
 namespace rowhouse::server {
 
-absl::Status FromRocksDb(std::string_view doing, const rocksdb::Status& status) {
+absl::Status FromRocksDb(const std::string& doing, const rocksdb::Status& status) {
   if (status.ok()) return absl::OkStatus();
   const std::string message = absl::StrCat("spill: ", doing, ": ", status.ToString());
   if (status.IsNoSpace()) return absl::ResourceExhaustedError(absl::StrCat(message, ": free disk space, then retry"));

@@ -2,7 +2,7 @@
 #pragma once
 // RocksDB's statuses as ours: the one table of spill errors. Thread-safe.
 
-#include <string_view>
+#include <string>
 
 #include "absl/status/status.h"
 #include "rocksdb/status.h"
@@ -11,6 +11,6 @@ namespace rowhouse::server {
 
 // NoSpace, MemoryLimit -> ResourceExhausted; Corruption -> DataLoss; failures that may pass (IOError, Busy, TimedOut, TryAgain,
 // ShutdownInProgress) -> Unavailable; all else, NotFound included -> Internal. `doing` says what was tried, and where.
-absl::Status FromRocksDb(std::string_view doing, const rocksdb::Status& status);
+absl::Status FromRocksDb(const std::string& doing, const rocksdb::Status& status);
 
 }  // namespace rowhouse::server

@@ -122,7 +122,7 @@ Row InitialState(OptimizerKind kind, uint32_t dim, float initial) {
 }
 
 void CompareWithTwin(OptimizerKind kind, uint32_t dim, bool special, uint64_t seed) {
-  SCOPED_TRACE(absl::StrCat(GetOptimizer(kind)->name(), " dim ", dim, special ? " special" : "", " seed ", seed));
+  SCOPED_TRACE(absl::StrCat(std::string(GetOptimizer(kind)->name()), " dim ", dim, special ? " special" : "", " seed ", seed));
   std::mt19937_64 random(seed);
   const float rates[] = {0.1f, 0.0f, 1.0f, 1e-3f};
   const float epsilons[] = {1e-10f, 0.0f, 1e-8f};

@@ -1,0 +1,79 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+// dlrm: trains a DLRM whose embeddings live in Rowhouse. See --help.
+
+#include <signal.h>
+
+#include <Eigen/Core>
+#include <atomic>
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "examples/dlrm/flags.h"
+#include "examples/dlrm/in_process_twin.h"
+#include "examples/dlrm/report.h"
+#include "examples/dlrm/rowhouse_embeddings.h"
+#include "examples/dlrm/trainer.h"
+
+namespace rowhouse::dlrm {
+namespace {
+
+std::atomic<bool> stop_requested = false;
+
+// The first Ctrl-C stops after the batch under way; a second one ends the process.
+void StopOnSignals() {
+  struct sigaction action = {};
+  action.sa_handler = [](int) { stop_requested = true; };
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+absl::StatusOr<std::unique_ptr<EmbeddingSource>> MakeSource(const TrainerFlags& flags) {
+  const EmbeddingOptions embeddings = flags.Embeddings();
+  if (flags.in_process_twin) return std::make_unique<InProcessTwin>(embeddings);
+  RowhouseOptions options;
+  options.client.address = flags.address;
+  options.client.insecure = flags.insecure;
+  options.client.retry_timeout = std::chrono::seconds(flags.retry_timeout_s);
+  options.client.writer_name = absl::StrCat(flags.table_prefix, "trainer-", flags.rank);
+  options.client.max_pushes_in_flight = flags.reproducible ? 1 : 32;
+  options.client.log = [](const std::string& line) { std::fprintf(stderr, "\r%s\n", line.c_str()); };
+  options.table_prefix = flags.table_prefix;
+  options.durability = flags.durability == "sync"       ? DurabilityLevel::kSync
+                       : flags.durability == "volatile" ? DurabilityLevel::kVolatile
+                                                        : DurabilityLevel::kAsync;
+  options.wait_for_pushes = flags.reproducible;
+  return RowhouseEmbeddings::Connect(options, embeddings);
+}
+
+absl::StatusOr<RunReport> Run(const TrainerFlags& flags) {
+  RH_ASSIGN_OR_RETURN(const ModelOptions model_options, flags.Model());
+  RH_ASSIGN_OR_RETURN(std::unique_ptr<Dlrm> model, Dlrm::Create(model_options));
+  if (!flags.load.empty()) RH_RETURN_IF_ERROR(model->Load(flags.load));
+  RH_ASSIGN_OR_RETURN(std::unique_ptr<EmbeddingSource> source, MakeSource(flags));
+  Trainer trainer(flags, source.get(), model.get(), &stop_requested);
+  RH_ASSIGN_OR_RETURN(RunReport report, trainer.Run());
+  if (!flags.save.empty()) RH_RETURN_IF_ERROR(model->Save(flags.save));
+  if (!flags.json.empty()) RH_RETURN_IF_ERROR(WriteJsonReport(report, flags.json));
+  return report;
+}
+
+}  // namespace
+}  // namespace rowhouse::dlrm
+
+int main(int argc, char** argv) {
+  using namespace rowhouse::dlrm;  // NOLINT: the program's own names
+  TrainerFlags flags;
+  if (const std::optional<int> exit_code = ParseTrainerFlags(argc, argv, &flags)) return *exit_code;
+  // Eigen cuts products by cache sizes; fixed ones give the same order of additions on every machine.
+  if (flags.reproducible) Eigen::setCpuCacheSizes(32 << 10, 512 << 10, 4 << 20);
+  StopOnSignals();
+  const absl::StatusOr<RunReport> report = Run(flags);
+  if (!report.ok()) {
+    std::fprintf(stderr, "dlrm: %s\n", report.status().ToString().c_str());
+    return 1;
+  }
+  std::fputs(FormatReport(*report).c_str(), stdout);
+  return report->interrupted ? 130 : 0;
+}
