@@ -28,7 +28,7 @@ struct ServerOptions {
   int worker_threads = 0;                         // 0: as many as the CPU quota
   int io_threads = 8;                             // parallel spill reads
   int drain_timeout_ms = 10'000;                  // SIGTERM waits this long for calls under way
-  std::string log_level = "info";                 // trace, debug, info, warning, error
+  std::string log_level = "info";                 // debug, info, warn (or warning), error
   std::string log_format = "text";                // text or json
 
   // InvalidArgument naming flag, value and limit.

@@ -22,12 +22,12 @@ constexpr size_t kBufferBytes = 1 << 20;
 constexpr size_t kMaxLineBytes = 64 << 10;
 constexpr size_t kShownBytes = 40;  // of a bad field, in messages
 
-absl::Status BadField(std::string_view what, int column, std::string_view text) {
+absl::Status BadField(absl::string_view what, int column, absl::string_view text) {
   return absl::InvalidArgumentError(
       absl::StrCat("column ", column + 1, ": ", what, ", got \"", text.substr(0, kShownBytes), "\""));
 }
 
-absl::Status ParseDense(std::string_view text, int column, float* value) {
+absl::Status ParseDense(absl::string_view text, int column, float* value) {
   *value = 0;
   if (text.empty()) return absl::OkStatus();
   int64_t number = 0;
@@ -39,7 +39,7 @@ absl::Status ParseDense(std::string_view text, int column, float* value) {
   return absl::OkStatus();
 }
 
-absl::Status ParseId(std::string_view text, int column, uint64_t* id) {
+absl::Status ParseId(absl::string_view text, int column, uint64_t* id) {
   *id = kEmptyFieldId;
   if (text.empty()) return absl::OkStatus();
   uint32_t number = 0;
@@ -53,13 +53,13 @@ absl::Status ParseId(std::string_view text, int column, uint64_t* id) {
 
 }  // namespace
 
-absl::Status ParseCriteoLine(std::string_view line, Sample* sample) {
+absl::Status ParseCriteoLine(absl::string_view line, Sample* sample) {
   if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
   int column = 0;
   for (size_t begin = 0; begin <= line.size(); ++column) {
     size_t end = line.find('\t', begin);
-    if (end == std::string_view::npos) end = line.size();
-    const std::string_view text = line.substr(begin, end - begin);
+    if (end == absl::string_view::npos) end = line.size();
+    const absl::string_view text = line.substr(begin, end - begin);
     begin = end + 1;
     if (column == 0) {
       if (text != "0" && text != "1") return BadField("expected the label 0 or 1", column, text);
@@ -125,7 +125,7 @@ absl::StatusOr<bool> CriteoReader::FillBuffer() {
 }
 
 // False at the end of the last file.
-absl::StatusOr<bool> CriteoReader::NextLine(std::string_view* line) {
+absl::StatusOr<bool> CriteoReader::NextLine(absl::string_view* line) {
   while (true) {
     if (file_ == nullptr || (end_of_file_ && begin_ == end_)) {
       if (next_path_ == paths_.size()) return false;
@@ -155,7 +155,7 @@ absl::StatusOr<bool> CriteoReader::NextLine(std::string_view* line) {
 
 absl::StatusOr<bool> CriteoReader::Next(Sample* sample) {
   while (true) {
-    std::string_view line;
+    absl::string_view line;
     RH_ASSIGN_OR_RETURN(const bool more, NextLine(&line));
     if (!more) return false;
     const absl::Status status = ParseCriteoLine(line, sample);

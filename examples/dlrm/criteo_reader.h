@@ -7,11 +7,11 @@
 #include <array>
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 struct gzFile_s;
 
@@ -29,7 +29,7 @@ struct Sample {
 };
 
 // InvalidArgument naming the column and its text. `line` has no newline; one '\r' at its end is ignored.
-absl::Status ParseCriteoLine(std::string_view line, Sample* sample);
+absl::Status ParseCriteoLine(absl::string_view line, Sample* sample);
 
 class CriteoReader {
  public:
@@ -51,7 +51,7 @@ class CriteoReader {
 
  private:
   absl::Status OpenNextFile();
-  absl::StatusOr<bool> NextLine(std::string_view* line);
+  absl::StatusOr<bool> NextLine(absl::string_view* line);
   absl::StatusOr<bool> FillBuffer();
   void CloseFile();
 

@@ -1,7 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What the cluster agrees on: keys with revisions, changed only by compare-and-set (etcd's model, so that etcd can stand behind
-// it). Keys: table/<name> and table_id/<id> (schemas), writer/<name>, counter/table, counter/writer, history.
+// it). Keys: table/<name> (EncodeSchema), table_id/<id> (the name), writer/<name> (id), counter/table and counter/writer (the
+// highest id ever given); numbers are decimal text.
 //
 // Implementations: local (a file, replaced durably with each change), remote (asks the owner of partition 0).
 // Errors: Unavailable (ask again; a Txn that failed so may have happened: read again before repeating), DataLoss (local file

@@ -41,7 +41,8 @@ void PartitionSet::Stop() {
   }
   if (sweeper_ != nullptr) sweeper_->join();
   sweeper_.reset();
-  log_.reset();  // writes and syncs what is queued
+  // The log itself lives on until this object is destroyed: the row store may still ask for it before it writes rows.
+  if (log_ != nullptr) SyncLog().IgnoreError();  // a log that has failed was reported by health()
 }
 
 bool PartitionSet::Begin() {

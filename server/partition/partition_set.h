@@ -52,8 +52,8 @@ class PartitionSet {
 
   // Loads states from spill, replays the log, opens it, starts the sweeper. Blocks.
   absl::Status Recover();
-  // Finishes what was submitted, stops sweeper and log. Idempotent. The executors may still hold small leftovers of finished
-  // work: destroy them (they run what is queued) between Stop and the destruction of this object.
+  // Finishes what was submitted, stops the sweeper, syncs the log. Idempotent. Afterwards destroy the executors (they run the
+  // small leftovers that are queued), then the row store, then this object.
   void Stop();
 
   // Reads. Memory hits are answered in the call; misses on the io executor. The request must live until `done`, which is called
@@ -79,6 +79,10 @@ class PartitionSet {
 
   // One sweep of all partitions, FlushSpill, removal of log segments. Blocks.
   absl::Status SweepAll();
+
+  // Everything logged before is on disk afterwards: what the row store asks before it writes rows to spill. Blocks. OK before
+  // Recover has opened the log (what is replayed is on disk).
+  absl::Status SyncLog();
 
   // ---- observers
   bool Owns(PartitionId p) const { return p < by_id_.size() && by_id_[p] != nullptr; }

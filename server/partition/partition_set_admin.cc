@@ -190,6 +190,8 @@ absl::StatusOr<uint64_t> PartitionSet::Scan(TableId table, PartitionId partition
 
 // ---- sweeps
 
+absl::Status PartitionSet::SyncLog() { return log_ == nullptr ? absl::OkStatus() : log_->SyncAll(); }
+
 absl::Status PartitionSet::SweepAll() {
   absl::MutexLock lock(&sweep_all_mu_);
   std::vector<Lsn> redo;

@@ -43,7 +43,7 @@ rocksdb::WriteOptions WithoutWal() {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<SpillStore>> RocksDbSpillStore::Open(const SpillOptions& options) {
+absl::StatusOr<std::unique_ptr<SpillStore>> RocksDbSpillStore::Open(const SpillOptions& options, rocksdb::Env* env) {
   RH_ASSIGN_OR_RETURN(RocksDbOptions made, MakeRocksDbOptions(options));
   RH_RETURN_IF_ERROR(PrepareSpillDirectory(options.directory));
   if (options.direct_io && !SupportsDirectIo(options.directory)) {
@@ -52,6 +52,7 @@ absl::StatusOr<std::unique_ptr<SpillStore>> RocksDbSpillStore::Open(const SpillO
     made.options.use_direct_reads = false;
     made.options.use_direct_io_for_flush_and_compaction = false;
   }
+  if (env != nullptr) made.options.env = env;
   auto events = std::make_shared<RocksDbEvents>();
   made.options.listeners.push_back(events);
   rocksdb::DB* db = nullptr;

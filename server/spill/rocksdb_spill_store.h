@@ -10,6 +10,7 @@
 
 #include "rocksdb/cache.h"
 #include "rocksdb/db.h"
+#include "rocksdb/env.h"
 #include "server/spill/rocksdb_events.h"
 #include "server/spill/spill_store.h"
 
@@ -17,8 +18,8 @@ namespace rowhouse::server {
 
 class RocksDbSpillStore final : public SpillStore {
  public:
-  // See OpenRocksDbSpillStore.
-  static absl::StatusOr<std::unique_ptr<SpillStore>> Open(const SpillOptions& options);
+  // See OpenRocksDbSpillStore. `env`, the machine's when null, must outlive the store: tests play failing disks with it.
+  static absl::StatusOr<std::unique_ptr<SpillStore>> Open(const SpillOptions& options, rocksdb::Env* env = nullptr);
   ~RocksDbSpillStore() override;
 
   absl::Status Read(absl::Span<const SpillKey> keys,

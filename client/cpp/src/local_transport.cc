@@ -70,10 +70,6 @@ class LocalTransport : public Transport {
     std::shared_ptr<void> owner = std::const_pointer_cast<Buffer>(request);
     handler_->Handle(method, std::move(bytes), std::move(owner),
                      [call, calls = calls_, timer = timer_, deadline](absl::Status status, Buffer buffer) {
-                       {
-                         absl::MutexLock lock(&call->mutex);
-                         if (call->ended) return;  // the timer may be gone
-                       }
                        timer->Cancel(deadline);
                        calls->Forget(call);
                        auto kept = std::make_shared<Buffer>(std::move(buffer));

@@ -1,0 +1,97 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+#include "bench/report.h"
+
+#include <fmt/core.h>
+#include <sys/utsname.h>
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "common/cpu_quota.h"
+
+namespace rowhouse::bench {
+namespace {
+
+double Median(std::vector<double> v) {
+  std::sort(v.begin(), v.end());
+  const size_t n = v.size();
+  return n % 2 == 1 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+}
+
+std::string CpuModel() {
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line);) {
+    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+  }
+  return "unknown";
+}
+
+std::string ThpSetting() {
+  std::ifstream in("/sys/kernel/mm/transparent_hugepage/enabled");
+  std::string line;
+  std::getline(in, line);
+  return line.empty() ? "unknown" : line;
+}
+
+}  // namespace
+
+double Seconds(const std::function<void()>& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+Result Alternate(const std::string& name, const std::string& workload, const std::string& unit, double goal, int runs,
+                 const std::function<double()>& ours, const std::function<double()>& reference) {
+  ours();
+  reference();
+  std::vector<double> a, b, ratios;
+  for (int i = 0; i < runs; ++i) {
+    a.push_back(ours());
+    b.push_back(reference());
+    ratios.push_back(a.back() / b.back());
+  }
+  return {.name = name,
+          .workload = workload,
+          .unit = unit,
+          .ours = Median(a),
+          .reference = Median(b),
+          .ratio = Median(ratios),
+          .min = *std::min_element(ratios.begin(), ratios.end()),
+          .max = *std::max_element(ratios.begin(), ratios.end()),
+          .runs = runs,
+          .goal = goal};
+}
+
+bool Report(const std::string& workload_note, const std::vector<Result>& results, const std::string& path) {
+  utsname kernel{};
+  uname(&kernel);
+  const std::time_t now = std::time(nullptr);
+  char date[32];
+  std::strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&now));
+  nlohmann::json json;
+  json["setup"] = {{"cpu", CpuModel()}, {"cores", CpuQuota()}, {"kernel", kernel.release}, {"huge_pages", ThpSetting()},
+                   {"version", ROWHOUSE_VERSION}, {"date", date}, {"note", workload_note}};
+  for (const auto& [key, value] : json["setup"].items()) fmt::print("{:<11} {}\n", key, value.is_string() ? value.get<std::string>() : value.dump());
+  fmt::print("\n{:<24} {:>12} {:>12} {:>7} {:>15} {:>6} {:>5}  {}\n", "name", "ours", "reference", "ratio", "min..max", "goal", "met", "unit, workload");
+  json["results"] = nlohmann::json::array();
+  for (const Result& r : results) {
+    const bool met = r.goal == 0 || r.ratio >= r.goal;
+    fmt::print("{:<24} {:>12.3g} {:>12.3g} {:>7.3f} {:>15} {:>6} {:>5}  {}, {}\n", r.name, r.ours, r.reference, r.ratio,
+               fmt::format("{:.3f}..{:.3f}", r.min, r.max), r.goal == 0 ? "-" : fmt::format("{:.2g}", r.goal),
+               r.goal == 0 ? "-" : (met ? "yes" : "no"), r.unit, r.workload);
+    json["results"].push_back({{"name", r.name}, {"workload", r.workload}, {"unit", r.unit}, {"ours", r.ours}, {"reference", r.reference},
+                               {"ratio", r.ratio}, {"min", r.min}, {"max", r.max}, {"runs", r.runs}, {"goal", r.goal}, {"met", met}});
+  }
+  if (path.empty()) return true;
+  std::ofstream out(path);
+  out << json.dump(2) << "\n";
+  out.flush();
+  if (!out) fmt::print(stderr, "rowhouse_bench: cannot write {}\n", path);
+  return static_cast<bool>(out);
+}
+
+}  // namespace rowhouse::bench

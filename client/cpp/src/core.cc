@@ -1,0 +1,137 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+#include "client/cpp/src/core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+
+namespace rowhouse::client {
+
+Core::Core(ClientOptions opts, std::vector<std::string> seeds, bool check_reach,
+           const std::function<TransportFactory(Timer*)>& make_factory, std::shared_ptr<void> runtime)
+    : options(std::move(opts)),
+      gate(options.max_bytes_in_flight),
+      window(options.max_pushes_in_flight),
+      log_thread_(options.log ? MakeThreadPool("rowhouse-log", 1) : nullptr),
+      control_(MakeThreadPool("rowhouse-control", 1)),
+      runtime_(std::move(runtime)) {
+  cluster_ = std::make_unique<Cluster>(options, std::move(seeds), make_factory(&timer_), check_reach,
+                                       [this](std::string line) { Log(std::move(line)); });
+}
+
+Core::~Core() {
+  cluster_->Shutdown();
+  timer_.Stop();
+  {
+    absl::MutexLock lock(&mutex_);
+    auto none = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return open_calls_ == 0; };
+    mutex_.Await(absl::Condition(&none));
+  }
+  control_.reset();
+  runtime_.reset();
+}
+
+void Core::BeginCall() {
+  absl::MutexLock lock(&mutex_);
+  ++open_calls_;
+}
+
+void Core::EndCall() {
+  absl::MutexLock lock(&mutex_);
+  --open_calls_;
+}
+
+void Core::Log(std::string line) {
+  if (log_thread_ == nullptr) return;
+  log_thread_->Post([this, line = std::move(line)] { options.log(line); });
+}
+
+void Core::RetryLater(const Trouble& trouble, const Patience& patience, absl::AnyInvocable<void(absl::Status)> next) {
+  std::chrono::milliseconds pause = BackoffAfter(patience.attempts - 1, trouble.retry_after_ms);
+  Log(absl::StrCat(trouble.status.ToString(), "; trying again in ", pause.count(), " ms"));
+  cluster_->retries.fetch_add(1, std::memory_order_relaxed);
+  timer_.Schedule(SteadyNow() + pause, [this, next = std::move(next)]() mutable {
+    next(cluster_->closed() ? absl::CancelledError("the client is closing") : absl::OkStatus());
+  });
+}
+
+void Core::Recover(Trouble trouble, Patience* patience, absl::AnyInvocable<void(absl::Status)> next) {
+  const Verdict verdict = Judge(trouble.status.code());
+  if (verdict == Verdict::kFinal || cluster_->closed()) return next(trouble.status);
+  if (SteadyNow() + BackoffAfter(patience->attempts, trouble.retry_after_ms) >= patience->give_up) {
+    return next(GaveUp(trouble.status, *patience));
+  }
+  ++patience->attempts;
+  if (verdict == Verdict::kRetry) return RetryLater(trouble, *patience, std::move(next));
+  control_->Post([this, verdict, trouble = std::move(trouble), patience = *patience, next = std::move(next)]() mutable {
+    absl::StatusOr<ViewPtr> now = cluster_->Refresh(trouble.view);
+    if (!now.ok() && absl::IsFailedPrecondition(now.status())) return next(now.status());
+    bool changed = now.ok() && (*now)->map.version() > trouble.view->map.version();
+    if (verdict == Verdict::kIfMapChanged && !changed) {
+      return next(cluster_->Explain(trouble.status, trouble.tables));
+    }
+    RetryLater(trouble, patience, std::move(next));
+  });
+}
+
+absl::Status Core::RecoverAndWait(Trouble trouble, Patience* patience) {
+  absl::Notification done;
+  absl::Status result;
+  Recover(std::move(trouble), patience, [&](absl::Status status) {
+    result = std::move(status);
+    done.Notify();
+  });
+  done.WaitForNotification();
+  return result;
+}
+
+FailureSummary Core::Summarize(const std::vector<PartitionFailure>& failures, ServerId server, const ViewPtr& view) {
+  FailureSummary out;
+  out.trouble.view = view;
+  for (const PartitionFailure& failure : failures) {
+    out.partitions.push_back(failure.partition);
+    Verdict verdict = Judge(failure.status.code());
+    if (out.trouble.status.ok() || verdict > out.worst) {
+      out.worst = verdict;
+      out.trouble.status = Annotate(failure.status, absl::StrCat(view->ServerName(server), ", partition ",
+                                                                 failure.partition));
+    }
+    out.trouble.retry_after_ms = std::max(out.trouble.retry_after_ms, failure.retry_after_ms);
+  }
+  std::sort(out.partitions.begin(), out.partitions.end());
+  return out;
+}
+
+void Core::NoteMapVersion(uint64_t version, const ViewPtr& view) {
+  if (version <= view->map.version() || version <= cluster_->view()->map.version()) return;
+  if (map_asked_.exchange(true)) return;
+  control_->Post([this, view] {
+    absl::StatusOr<ViewPtr> refreshed = cluster_->Refresh(view);
+    if (!refreshed.ok()) Log(absl::StrCat("no new partition map: ", refreshed.status().ToString()));
+    map_asked_.store(false);
+  });
+}
+
+void Core::Send(const ServerLink& server, std::string_view method, std::shared_ptr<const Buffer> request, CallOptions call,
+                ReplyCallback done) {
+  cluster_->sent_bytes.fetch_add(request->size(), std::memory_order_relaxed);
+  server.transport->Call(method, std::move(request), call,
+                         [this, done = std::move(done)](absl::Status status, Reply reply) mutable {
+                           cluster_->received_bytes.fetch_add(reply.bytes.size(), std::memory_order_relaxed);
+                           done(std::move(status), std::move(reply));
+                         });
+}
+
+void Core::NotePushError(const absl::Status& status) {
+  absl::MutexLock lock(&mutex_);
+  if (push_error_.ok()) push_error_ = status;
+}
+
+absl::Status Core::TakePushError() {
+  absl::MutexLock lock(&mutex_);
+  return std::exchange(push_error_, absl::OkStatus());
+}
+
+}  // namespace rowhouse::client

@@ -1,0 +1,39 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Which errors may pass, and how long to wait between attempts. Stateless, thread-safe.
+
+#include <chrono>
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "client/cpp/src/transport.h"
+
+namespace rowhouse::client {
+
+enum class Verdict {
+  kRetry,          // the same again later
+  kRetryAfterMap,  // the map may be old: ask for it, then again
+  kIfMapChanged,   // final, unless there is a newer map
+  kFinal,
+};
+
+// In rising order of what it takes to go on, so that the worst of several is their maximum.
+Verdict Judge(absl::StatusCode code);
+
+// 20 ms, 40 ms, ... 1 s with the number of failed attempts, half of it random; at least what the server asked for.
+std::chrono::milliseconds BackoffAfter(uint32_t attempts, uint32_t retry_after_ms);
+
+// One call's patience.
+struct Patience {
+  SteadyTime begin;
+  SteadyTime give_up;
+  uint32_t attempts = 1;
+};
+
+// `status` with a note that it is the last of several attempts.
+absl::Status GaveUp(const absl::Status& status, const Patience& patience);
+
+// `status` with `prefix` before its message.
+absl::Status Annotate(const absl::Status& status, std::string_view prefix);
+
+}  // namespace rowhouse::client

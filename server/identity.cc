@@ -1,0 +1,220 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+#include "server/identity.h"
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "common/crc32c.h"
+#include "common/logging.h"
+#include "common/status_macros.h"
+
+namespace rowhouse::server {
+namespace {
+
+using nlohmann::json;
+
+constexpr uint32_t kFormatVersion = 1;
+constexpr uint64_t kMaxFileBytes = 1 << 20;
+constexpr char kLockName[] = "LOCK";
+constexpr char kIdentityName[] = "IDENTITY";
+constexpr char kGenerationName[] = "GENERATION";
+
+std::string Hex(uint64_t value) { return absl::StrFormat("%016x", value); }
+
+// The checksum is of the same object without it, in nlohmann's compact form: keys sorted, no spaces.
+std::string ChecksumOf(const json& without) {
+  const std::string text = without.dump();
+  return absl::StrFormat("%08x", Crc32c(text.data(), text.size()));
+}
+
+absl::Status Damaged(const std::string& path, const std::string& what) {
+  return absl::DataLossError(absl::StrCat(path, " is damaged: ", what, "; restore the data directory from a copy"));
+}
+
+// Adds the checksum and makes it readable.
+std::string Seal(json object) {
+  object["checksum"] = ChecksumOf(object);
+  return object.dump(2) + "\n";
+}
+
+absl::StatusOr<json> Unseal(const std::string& path, const std::string& text) {
+  json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (object.is_discarded() || !object.is_object()) return Damaged(path, "it is not a JSON object");
+  const auto version = object.find("format_version");
+  if (version == object.end() || !version->is_number_unsigned()) return Damaged(path, "it has no format_version");
+  if (version->get<uint64_t>() > kFormatVersion) {
+    return absl::FailedPreconditionError(absl::StrCat(path, " has format_version ", version->get<uint64_t>(), ", this binary knows ",
+                                                      kFormatVersion, ": start the newer binary"));
+  }
+  const auto checksum = object.find("checksum");
+  if (checksum == object.end() || !checksum->is_string()) return Damaged(path, "it has no checksum");
+  const std::string stored = checksum->get<std::string>();
+  object.erase(checksum);
+  if (stored != ChecksumOf(object)) return Damaged(path, absl::StrCat("its checksum is ", ChecksumOf(object), ", not ", stored));
+  return object;
+}
+
+absl::StatusOr<uint64_t> NumberOf(const std::string& path, const json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_number_unsigned()) return Damaged(path, absl::StrCat(key, " is not a number"));
+  return found->get<uint64_t>();
+}
+
+absl::StatusOr<uint64_t> HexOf(const std::string& path, const json& object, const char* key) {
+  const auto found = object.find(key);
+  uint64_t value = 0;
+  if (found == object.end() || !found->is_string() || !absl::SimpleHexAtoi(found->get<std::string>(), &value)) {
+    return Damaged(path, absl::StrCat(key, " is not a hexadecimal number"));
+  }
+  return value;
+}
+
+absl::Status CheckSame(const std::string& directory, const char* field, const std::string& is, const std::string& asked) {
+  if (is == asked) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("data directory ", directory, " was made with ", field, " ", is,
+                                                    ", this start asks for ", asked,
+                                                    ": that never changes; correct the option or use another directory"));
+}
+
+std::string ListText(const std::vector<std::string>& servers) {
+  return servers.empty() ? "(a server alone)" : absl::StrJoin(servers, ",");
+}
+
+absl::Status CheckRequest(const Identity& identity, const IdentityRequest& request, const std::vector<std::string>& servers) {
+  const std::string& directory = request.data_directory;
+  RH_RETURN_IF_ERROR(CheckSame(directory, "--server-index", absl::StrCat(identity.server), absl::StrCat(request.server)));
+  RH_RETURN_IF_ERROR(CheckSame(directory, "--servers", ListText(identity.servers), ListText(servers)));
+  RH_RETURN_IF_ERROR(CheckSame(directory, "--partitions", absl::StrCat(identity.partitions), absl::StrCat(request.partitions)));
+  return CheckSame(directory, "map version", absl::StrCat(identity.map_version), "1");
+}
+
+// A directory without an identity must be empty but for what a first start leaves when it is killed before it has one.
+absl::Status CheckUnused(FileSystem& fs, const std::string& directory) {
+  RH_ASSIGN_OR_RETURN(const std::vector<std::string> names, fs.List(directory));
+  for (const std::string& name : names) {
+    if (name == kLockName || name == "lost+found" || absl::StartsWith(name, kIdentityName) ||
+        absl::StartsWith(name, kGenerationName) || absl::StartsWith(name, ".")) {
+      continue;
+    }
+    return absl::FailedPreconditionError(absl::StrCat(
+        "data directory ", directory, " has no IDENTITY file but has \"", name,
+        "\": it is not a Rowhouse data directory, or a damaged one; name an empty directory, or restore the file from a copy"));
+  }
+  return absl::OkStatus();
+}
+
+std::string EncodeGeneration(uint64_t generation) {
+  return Seal({{"format_version", kFormatVersion}, {"volatile_generation", generation}});
+}
+
+absl::StatusOr<Generation> NextGeneration(FileSystem& fs, const std::string& path) {
+  RH_ASSIGN_OR_RETURN(const bool exists, fs.Exists(path));
+  if (!exists) return Damaged(path, "it is missing, and rows of volatile tables could rise again without it");
+  RH_ASSIGN_OR_RETURN(const std::string text, ReadFile(fs, path, kMaxFileBytes));
+  RH_ASSIGN_OR_RETURN(const json object, Unseal(path, text));
+  RH_ASSIGN_OR_RETURN(const uint64_t last, NumberOf(path, object, "volatile_generation"));
+  if (last >= UINT32_MAX) return Damaged(path, "volatile_generation has run out");
+  RH_RETURN_IF_ERROR(ReplaceFileDurably(fs, path, EncodeGeneration(last + 1)));
+  return static_cast<Generation>(last + 1);
+}
+
+uint64_t DrawId(RandomSource& random) {
+  uint64_t id = 0;
+  while (id == 0) id = random.Next64();
+  return id;
+}
+
+absl::Status Explain(const std::string& directory, const absl::Status& status) {
+  if (status.ok() || absl::IsFailedPrecondition(status) || absl::IsDataLoss(status)) return status;
+  return absl::Status(status.code(), absl::StrCat("data directory ", directory, " cannot be used: ", status.message(),
+                                                  "; the server needs to read and write it"));
+}
+
+}  // namespace
+
+std::string EncodeIdentity(const Identity& identity) {
+  return Seal({{"format_version", kFormatVersion},
+               {"cluster", Hex(identity.cluster)},
+               {"history", Hex(identity.history)},
+               {"server", identity.server},
+               {"servers", identity.servers},
+               {"partitions", identity.partitions},
+               {"map_version", identity.map_version}});
+}
+
+absl::StatusOr<Identity> DecodeIdentity(const std::string& path, const std::string& text) {
+  RH_ASSIGN_OR_RETURN(const json object, Unseal(path, text));
+  Identity identity;
+  RH_ASSIGN_OR_RETURN(identity.cluster, HexOf(path, object, "cluster"));
+  RH_ASSIGN_OR_RETURN(identity.history, HexOf(path, object, "history"));
+  RH_ASSIGN_OR_RETURN(const uint64_t server, NumberOf(path, object, "server"));
+  RH_ASSIGN_OR_RETURN(const uint64_t partitions, NumberOf(path, object, "partitions"));
+  RH_ASSIGN_OR_RETURN(identity.map_version, NumberOf(path, object, "map_version"));
+  identity.server = static_cast<ServerId>(server);
+  identity.partitions = static_cast<uint32_t>(partitions);
+  const auto servers = object.find("servers");
+  if (servers == object.end() || !servers->is_array()) return Damaged(path, "servers is not a list");
+  for (const json& address : *servers) {
+    if (!address.is_string()) return Damaged(path, "servers is not a list of addresses");
+    identity.servers.push_back(address.get<std::string>());
+  }
+  return identity;
+}
+
+absl::StatusOr<DataDirectory> OpenDataDirectory(FileSystem& fs, RandomSource& random, const IdentityRequest& request,
+                                                const std::function<absl::StatusOr<ClusterIdentity>()>& fetch) {
+  const std::string& directory = request.data_directory;
+  const std::string identity_path = absl::StrCat(directory, "/", kIdentityName);
+  const std::string generation_path = absl::StrCat(directory, "/", kGenerationName);
+  // Where a server alone is reached may change; in a cluster the list decides who owns what.
+  const std::vector<std::string> servers = request.servers.size() > 1 ? request.servers : std::vector<std::string>();
+  DataDirectory out;
+  RH_RETURN_IF_ERROR(Explain(directory, fs.CreateDirectories(directory)));
+  auto lock = fs.Lock(absl::StrCat(directory, "/", kLockName));
+  if (!lock.ok()) return Explain(directory, lock.status());
+  out.lock = *std::move(lock);
+  auto exists = fs.Exists(identity_path);
+  if (!exists.ok()) return Explain(directory, exists.status());
+  if (*exists) {
+    RH_ASSIGN_OR_RETURN(const std::string text, ReadFile(fs, identity_path, kMaxFileBytes));
+    RH_ASSIGN_OR_RETURN(out.identity, DecodeIdentity(identity_path, text));
+    RH_RETURN_IF_ERROR(CheckRequest(out.identity, request, servers));
+  } else {
+    RH_RETURN_IF_ERROR(CheckUnused(fs, directory));
+    ClusterIdentity ids;
+    if (request.server == 0) {
+      ids = {.cluster = DrawId(random), .history = DrawId(random)};
+    } else {
+      RH_ASSIGN_OR_RETURN(ids, fetch());
+    }
+    out.created = true;
+    out.identity = {.cluster = ids.cluster,
+                    .history = ids.history,
+                    .server = request.server,
+                    .servers = servers,
+                    .partitions = request.partitions,
+                    .map_version = 1};
+    // The generation comes first: a directory with an identity always has one.
+    RH_RETURN_IF_ERROR(Explain(directory, ReplaceFileDurably(fs, generation_path, EncodeGeneration(0))));
+    RH_RETURN_IF_ERROR(Explain(directory, ReplaceFileDurably(fs, identity_path, EncodeIdentity(out.identity))));
+    RH_LOG_INFO("data directory {} created: cluster {}, history {}, server {}, {} partitions", directory, Hex(ids.cluster),
+                Hex(ids.history), request.server, request.partitions);
+  }
+  auto generation = NextGeneration(fs, generation_path);
+  if (!generation.ok()) return Explain(directory, generation.status());
+  out.volatile_generation = *generation;
+  const std::string& log = request.log_directory;
+  RH_RETURN_IF_ERROR(Explain(log, fs.CreateDirectories(log)));
+  if (!absl::StartsWith(log, absl::StrCat(directory, "/"))) {
+    auto log_lock = fs.Lock(absl::StrCat(log, "/", kLockName));
+    if (!log_lock.ok()) return Explain(log, log_lock.status());
+    out.log_lock = *std::move(log_lock);
+  }
+  return out;
+}
+
+}  // namespace rowhouse::server

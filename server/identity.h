@@ -1,0 +1,64 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Whose data directory this is: its lock, and the files that say which server of which cluster wrote it. Bytes:
+// docs/formats/data-directory.md. Used once, at start, by one thread.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/file_system.h"
+#include "common/random.h"
+#include "common/types.h"
+
+namespace rowhouse::server {
+
+// Fixed when the directory is created.
+struct Identity {
+  ClusterId cluster = 0;
+  HistoryId history = 0;
+  ServerId server = 0;
+  std::vector<std::string> servers;  // empty: a server alone, wherever it is reached
+  uint32_t partitions = 0;
+  uint64_t map_version = 1;
+
+  bool operator==(const Identity&) const = default;
+};
+
+// What the options ask for.
+struct IdentityRequest {
+  std::string data_directory;
+  std::string log_directory;  // with a lock of its own when it is not below data_directory
+  ServerId server = 0;
+  std::vector<std::string> servers;  // of one or none: a server alone
+  uint32_t partitions = 0;
+};
+
+struct ClusterIdentity {
+  ClusterId cluster = 0;
+  HistoryId history = 0;
+};
+
+// An opened directory. The locks are held until it is destroyed.
+struct DataDirectory {
+  std::unique_ptr<FileLock> lock;
+  std::unique_ptr<FileLock> log_lock;
+  Identity identity;
+  Generation volatile_generation = 0;  // one more than at the last start, from 1
+  bool created = false;
+};
+
+// Locks the directory, checks that it is the asked server's, or makes it so when it is new or empty. Server 0 of a new cluster
+// draws the cluster's ids; another asks `fetch` for them, which blocks until server 0 answers. FailedPrecondition: held by another
+// process (with its pid), a mismatch (field, what it is, what was asked), a newer format, a directory that is something else's;
+// PermissionDenied; DataLoss: damaged.
+absl::StatusOr<DataDirectory> OpenDataDirectory(FileSystem& fs, RandomSource& random, const IdentityRequest& request,
+                                                const std::function<absl::StatusOr<ClusterIdentity>()>& fetch);
+
+// The text of the IDENTITY file, and back. `path` is for errors.
+std::string EncodeIdentity(const Identity& identity);
+absl::StatusOr<Identity> DecodeIdentity(const std::string& path, const std::string& text);
+
+}  // namespace rowhouse::server

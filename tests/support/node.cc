@@ -1,0 +1,145 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+#include "tests/support/node.h"
+
+#include <cstring>
+
+#include "absl/synchronization/notification.h"
+#include "common/status_macros.h"
+
+namespace rowhouse::server {
+namespace {
+
+constexpr HistoryId kHistory = 77;
+constexpr ClusterId kCluster = 55;
+
+std::shared_ptr<const PartitionMap> Map(const NodeOptions& options) {
+  std::vector<std::string> servers;
+  for (uint32_t s = 0; s < options.servers; ++s) servers.push_back("server" + std::to_string(s));
+  return std::make_shared<const PartitionMap>(PartitionMap::Fixed(options.partitions, servers).value());
+}
+
+}  // namespace
+
+Node::Node(const NodeOptions& options, NodeDisk* disk) : options_(options), disk_(disk) {
+  const auto map = Map(options);
+  ledger_.SetLimit(MemoryLine::kRowSlabs, options.memory_bytes);
+  ledger_.SetLimit(MemoryLine::kRowIndex, options.memory_bytes);
+  workers_ = options.inline_workers ? MakeInlineExecutor() : MakeThreadPool("workers", 2);
+  io_ = MakeThreadPool("io", 4);
+  TieredRowStoreOptions rows;
+  rows.partition_bits = map->partition_bits();
+  rows.owned = map->OwnedBy(options.server);
+  rows.memory_bytes = options.memory_bytes;
+  rows.durable_generation = 0;
+  rows.volatile_generation = ++disk->starts;
+  rows.io = io_.get();
+  rows.spill = &disk->spill;
+  rows.ledger = &ledger_;
+  rows.before_write_back = [this]() { return partitions_->SyncLog(); };
+  rows_ = MakeTieredRowStore(std::move(rows));
+  tables_ = std::make_unique<TableRegistry>(rows_.get());
+  PartitionSetOptions set;
+  set.server = options.server;
+  set.history = kHistory;
+  set.log.directory = "/log";
+  set.log.segment_bytes = options.segment_bytes;
+  set.log.low_water_free_bytes = 0;
+  set.log_identity = {.cluster = kCluster, .server = options.server, .history = kHistory};
+  partitions_ = std::make_unique<PartitionSet>(set, PartitionSet::Parts{.fs = disk->files.get(),
+                                                                        .clock = SystemClock(),
+                                                                        .rows = rows_.get(),
+                                                                        .tables = tables_.get(),
+                                                                        .workers = workers_.get(),
+                                                                        .io = io_.get(),
+                                                                        .map = map});
+}
+
+absl::Status Node::Start() { return partitions_->Recover(); }
+
+void Node::Stop() {
+  if (partitions_ == nullptr) return;
+  partitions_->Stop();
+  workers_.reset();
+  io_.reset();
+  rows_.reset();
+  partitions_.reset();
+  tables_.reset();
+}
+
+absl::Status Node::CreateTable(const TableSchema& schema) {
+  RH_RETURN_IF_ERROR(tables_->Ensure(schema).status());
+  RH_RETURN_IF_ERROR(partitions_->LogSchema(schema));
+  tables_->Open(schema.table_id);
+  return absl::OkStatus();
+}
+
+absl::Status Node::DropTable(TableId table) {
+  tables_->Close(table);
+  RH_RETURN_IF_ERROR(partitions_->LogDrop(table));
+  RH_RETURN_IF_ERROR(tables_->Remove(table));
+  partitions_->ForgetTable(table);
+  return absl::OkStatus();
+}
+
+PushOutcome Node::Push(const PushRequest& request) {
+  absl::Notification answered;
+  PushOutcome outcome;
+  partitions_->Push(&request, [&](PushOutcome done) {
+    outcome = std::move(done);
+    answered.Notify();
+  });
+  answered.WaitForNotification();
+  return outcome;
+}
+
+PullOutcome Node::Pull(TableId table, const std::vector<Id>& ids, std::vector<float>* values, std::vector<uint8_t>* stored) {
+  const uint32_t dim = tables_->FindAny(table)->layout().dim;
+  values->assign(ids.size() * dim, 0);
+  std::vector<uint8_t> bits((ids.size() + 7) / 8, 0);
+  PullRequest request;
+  request.tables.push_back({.table = table, .ids = ids, .target = {values->data(), bits.data()}});
+  absl::Notification answered;
+  PullOutcome outcome;
+  partitions_->Pull(&request, [&](PullOutcome done) {
+    outcome = std::move(done);
+    answered.Notify();
+  });
+  answered.WaitForNotification();
+  if (stored != nullptr) *stored = bits;
+  return outcome;
+}
+
+TableBits Node::Rows(TableId table) {
+  TableBits rows;
+  const uint32_t bytes = tables_->FindAny(table)->layout().row_bytes();
+  for (const auto& partition : partitions_->partitions()) {
+    uint64_t from = 0;
+    for (bool more = true; more;) {
+      from = partitions_
+                 ->Scan(table, partition->id(), from, 100,
+                        [&](const ScannedRow& row) {
+                          RowBits& bits = rows[row.id];
+                          bits.resize(bytes / 4);
+                          std::memcpy(bits.data(), row.row.data(), bytes);
+                        },
+                        &more)
+                 .value();
+    }
+  }
+  return rows;
+}
+
+TableSchema AdagradSchema(TableId id, uint32_t dim, Durability durability) {
+  TableSchema schema;
+  schema.name = "table" + std::to_string(id);
+  schema.table_id = id;
+  schema.version = 1;
+  schema.dim = dim;
+  schema.optimizer = {.kind = OptimizerKind::kAdagrad, .hyper = {.learning_rate = 0.1f, .epsilon = 1e-8f}};
+  schema.initializer = {.kind = InitializerKind::kUniform, .low = -0.01f, .high = 0.01f};
+  schema.seed = 42;
+  schema.durability = durability;
+  return schema;
+}
+
+}  // namespace rowhouse::server
