@@ -19,13 +19,14 @@ Engine::Engine(OptimizerKind optimizer, uint32_t dim, uint64_t memory_bytes)
   rows.partition_bits = map->partition_bits();
   rows.owned = map->OwnedBy(0);
   rows.memory_bytes = memory_bytes;
-  rows.volatile_generation = 1;
+  rows.durable_generation = 1;
+  rows.volatile_generation = 2;
   rows.io = io_.get();
   rows.spill = spill_.get();
   rows.ledger = &ledger_;
   rows.huge_pages = true;
   rows.before_write_back = []() { return absl::OkStatus(); };
-  rows_ = server::MakeTieredRowStore(std::move(rows));
+  rows_ = server::MakeTieredRowStore(rows).value();
   tables_ = std::make_unique<server::TableRegistry>(rows_.get());
   server::PartitionSetOptions options;
   options.history = 1;

@@ -62,10 +62,10 @@ void BenchPulls(const Setup& setup, std::vector<Result>* results) {
     }));
   };
   results->push_back(Alternate("probe_hash_gather", "W1, beside the index gather", "rows/s", 0.5, setup.runs, hash_gather, index_gather));
-  const uint64_t resident_before = ResidentBytes();
+  const uint64_t resident_before = ReadProcessMemory().value().resident_bytes;
   Engine engine(OptimizerKind::kSgd, kDim, setup.rows * 360 + (256ull << 20));
   engine.Fill(setup.rows);
-  const double beside = static_cast<double>(ResidentBytes() - resident_before) / static_cast<double>(setup.rows) - kDim * 4;
+  const double beside = static_cast<double>(ReadProcessMemory().value().resident_bytes - resident_before) / static_cast<double>(setup.rows) - kDim * 4;
   fmt::print("bytes a row beside weights and state (resident memory, {} rows): {:.1f}\n", setup.rows, beside);
   results->push_back(Alternate("engine_pull_uniform", "W1, beside the hash gather", "rows/s", 0.9, setup.runs, [&]() {
     return RowsPerSecond(Seconds([&]() {

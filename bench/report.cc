@@ -73,7 +73,7 @@ bool Report(const std::string& workload_note, const std::vector<Result>& results
   char date[32];
   std::strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&now));
   nlohmann::json json;
-  json["setup"] = {{"cpu", CpuModel()}, {"cores", CpuQuota()}, {"kernel", kernel.release}, {"huge_pages", ThpSetting()},
+  json["setup"] = {{"cpu", CpuModel()}, {"cores", AvailableCpus()}, {"kernel", kernel.release}, {"huge_pages", ThpSetting()},
                    {"version", ROWHOUSE_VERSION}, {"date", date}, {"note", workload_note}};
   for (const auto& [key, value] : json["setup"].items()) fmt::print("{:<11} {}\n", key, value.is_string() ? value.get<std::string>() : value.dump());
   fmt::print("\n{:<24} {:>12} {:>12} {:>7} {:>15} {:>6} {:>5}  {}\n", "name", "ours", "reference", "ratio", "min..max", "goal", "met", "unit, workload");

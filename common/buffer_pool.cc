@@ -138,8 +138,8 @@ Buffer Buffer::Allocate(size_t size) {
   if (size == 0) return out;
   if (size > std::numeric_limits<size_t>::max() - kAlignment) throw std::bad_alloc();
   out.capacity_ = (size + kAlignment - 1) / kAlignment * kAlignment;
-  if (size >= kSmallestPooled) {
-    const size_t c = ClassOf(size);
+  if (out.capacity_ >= kSmallestPooled) {
+    const size_t c = ClassOf(out.capacity_);
     if (c < kClassCount) {
       out.capacity_ = ClassBytes(c);
       out.data_ = ThePool().Take(c);

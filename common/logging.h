@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "spdlog/formatter.h"
 #include "spdlog/spdlog.h"
 
 // RH_LOG_INFO("opened {} in {} ms", path, ms): fmt format strings, checked when compiled. The arguments of a level that is off are

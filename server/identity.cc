@@ -199,7 +199,7 @@ absl::StatusOr<DataDirectory> OpenDataDirectory(FileSystem& fs, RandomSource& ra
                     .partitions = request.partitions,
                     .map_version = 1};
     // The generation comes first: a directory with an identity always has one.
-    RH_RETURN_IF_ERROR(Explain(directory, ReplaceFileDurably(fs, generation_path, EncodeGeneration(0))));
+    RH_RETURN_IF_ERROR(Explain(directory, ReplaceFileDurably(fs, generation_path, EncodeGeneration(kDurableGeneration))));
     RH_RETURN_IF_ERROR(Explain(directory, ReplaceFileDurably(fs, identity_path, EncodeIdentity(out.identity))));
     RH_LOG_INFO("data directory {} created: cluster {}, history {}, server {}, {} partitions", directory, Hex(ids.cluster),
                 Hex(ids.history), request.server, request.partitions);

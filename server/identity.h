@@ -27,6 +27,9 @@ struct Identity {
   bool operator==(const Identity&) const = default;
 };
 
+// Spill generation of rows that survive a restart. Those of volatile tables have one of their own at each start, above it.
+inline constexpr Generation kDurableGeneration = 1;
+
 // What the options ask for.
 struct IdentityRequest {
   std::string data_directory;
@@ -46,7 +49,7 @@ struct DataDirectory {
   std::unique_ptr<FileLock> lock;
   std::unique_ptr<FileLock> log_lock;
   Identity identity;
-  Generation volatile_generation = 0;  // one more than at the last start, from 1
+  Generation volatile_generation = 0;  // one more than at the last start, above kDurableGeneration
   bool created = false;
 };
 

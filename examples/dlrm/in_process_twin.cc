@@ -41,6 +41,7 @@ void TwinTable::Initialize(uint64_t id, float* weights) const {
     const uint64_t bits = Mix64(key + (c + 1) * kGoldenGamma);
     const float u = static_cast<float>(bits >> 40) * 0x1.0p-24f;
     weights[c] = low + (high - low) * u;
+    if (weights[c] == high && low < high) weights[c] = std::nextafter(high, low);  // high itself is outside
   }
 }
 

@@ -33,8 +33,9 @@ uint32_t RecordSeed(uint32_t segment_seed, LogSequence sequence) {
 }
 
 absl::Status NewerFormat(const char* what, uint32_t version) {
-  return absl::FailedPreconditionError(absl::StrCat(what, " has format version ", version, ", this program reads up to ",
-                                                    kLogFormatVersion, "; start the version that wrote it, or a newer one"));
+  return absl::FailedPreconditionError(absl::StrCat(what, " has format version ", version,
+                                                    ", this program reads up to ", kLogFormatVersion,
+                                                    "; start the version that wrote it, or a newer one"));
 }
 
 }  // namespace
@@ -100,7 +101,8 @@ absl::StatusOr<SegmentHeader> DecodeSegmentHeader(absl::Span<const uint8_t> byte
   return header;
 }
 
-void EncodeRecordHeader(const RecordHeader& header, absl::Span<const uint8_t> body, uint32_t segment_seed, uint8_t* out) {
+void EncodeRecordHeader(const RecordHeader& header, absl::Span<const uint8_t> body, uint32_t segment_seed,
+                        uint8_t* out) {
   const uint64_t total = RecordBytes(body.size());
   const uint32_t seed = RecordSeed(segment_seed, header.sequence);
   StoreLittle<uint32_t>(out, kRecordMagic);
@@ -166,7 +168,8 @@ absl::StatusOr<RecordFrame> DecodeRecordHeader(absl::Span<const uint8_t> bytes, 
         absl::StrCat("record header: ", bytes.size(), " bytes, ", kRecordHeaderBytes, " needed"));
   }
   const uint8_t* in = bytes.data();
-  if (LoadLittle<uint32_t>(in) != kRecordMagic) return absl::DataLossError("record header: does not begin with RHRC");
+  if (LoadLittle<uint32_t>(in) != kRecordMagic)
+    return absl::DataLossError("record header: does not begin with RHRC");
   const uint32_t seed = RecordSeed(segment_seed, LoadLittle<uint64_t>(in + 24));
   const uint32_t crc = Crc32c(in, kHeaderCrcAt, seed);
   const uint32_t stored = LoadLittle<uint32_t>(in + kHeaderCrcAt);
@@ -176,8 +179,9 @@ absl::StatusOr<RecordFrame> DecodeRecordHeader(absl::Span<const uint8_t> bytes, 
   if (in[4] != kLogFormatVersion) return NewerFormat("record", in[4]);
   const uint8_t kind = in[6];
   if (in[5] < 1 || in[5] > static_cast<uint8_t>(RecordType::kTruncate) || kind < 1 || kind > 3) {
-    return absl::FailedPreconditionError(absl::StrCat("record has type ", in[5], " and push kind ", kind,
-                                                      ", which this program does not know; start the version that wrote it"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("record has type ", in[5], " and push kind ", kind,
+                     ", which this program does not know; start the version that wrote it"));
   }
   RecordFrame frame;
   LoadRecordFields(in, &frame.header);
@@ -186,8 +190,9 @@ absl::StatusOr<RecordFrame> DecodeRecordHeader(absl::Span<const uint8_t> bytes, 
   frame.body_crc = LoadLittle<uint32_t>(in + kBodyCrcAt);
   frame.body_seed = seed;
   if (frame.total_bytes != RecordBytes(frame.body_bytes) || frame.total_bytes > limits::kMaxRecordBytes) {
-    return absl::DataLossError(absl::StrCat("record header: body of ", frame.body_bytes, " bytes in a record of ",
-                                            frame.total_bytes, ", limit ", limits::kMaxRecordBytes));
+    return absl::DataLossError(absl::StrCat("record header: body of ", frame.body_bytes,
+                                            " bytes in a record of ", frame.total_bytes, ", limit ",
+                                            limits::kMaxRecordBytes));
   }
   return frame;
 }
@@ -228,7 +233,8 @@ absl::StatusOr<SegmentFooter> DecodeFooter(absl::Span<const uint8_t> bytes, uint
   absl::StatusOr<uint64_t> size = FooterBytes(bytes);
   if (!size.ok()) return size.status();
   if (*size != bytes.size()) {
-    return absl::DataLossError(absl::StrCat("segment footer: ", bytes.size(), " bytes, its header says ", *size));
+    return absl::DataLossError(
+        absl::StrCat("segment footer: ", bytes.size(), " bytes, its header says ", *size));
   }
   uint8_t head[kFooterHeaderBytes];
   std::memcpy(head, bytes.data(), kFooterHeaderBytes);
@@ -245,8 +251,9 @@ absl::StatusOr<SegmentFooter> DecodeFooter(absl::Span<const uint8_t> bytes, uint
   footer.next_sequence = LoadLittle<uint64_t>(head + 16);
   for (size_t at = kFooterHeaderBytes; at < bytes.size(); at += kFooterEntryBytes) {
     const uint8_t* in = bytes.data() + at;
-    footer.entries.push_back({LoadLittle<uint32_t>(in), LoadLittle<uint32_t>(in + 4), LoadLittle<uint64_t>(in + 8),
-                              LoadLittle<uint64_t>(in + 16), LoadLittle<uint64_t>(in + 24)});
+    footer.entries.push_back({LoadLittle<uint32_t>(in), LoadLittle<uint32_t>(in + 4),
+                              LoadLittle<uint64_t>(in + 8), LoadLittle<uint64_t>(in + 16),
+                              LoadLittle<uint64_t>(in + 24)});
   }
   return footer;
 }

@@ -1,10 +1,11 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Bytes of a segment of the push log: its header, the headers of its records, its footer. docs/formats/log-record.md is the
-// table of them. Pure functions over bytes, shared by the writer and the reader. Thread-safe.
+// Bytes of a segment of the push log: its header, the headers of its records, its footer.
+// docs/formats/log-record.md is the table of them. Pure functions over bytes, shared by the writer and the
+// reader. Thread-safe.
 //
-// Checksums begin from a seed made of the log's identity, the segment's first sequence and the record's sequence, so that bytes
-// left over from another segment, log or attempt never parse.
+// Checksums begin from a seed made of the log's identity, the segment's first sequence and the record's
+// sequence, so that bytes left over from another segment, log or attempt never parse.
 
 #include <cstdint>
 #include <optional>
@@ -28,7 +29,8 @@ inline constexpr size_t kFooterEntryBytes = 32;
 inline constexpr uint32_t kRecordMagic = 0x43524852;  // "RHRC"
 inline constexpr uint32_t kFooterMagic = 0x54464852;  // "RHFT"
 
-static_assert(kSegmentHeaderBytes % 8 == 0 && kRecordHeaderBytes % 8 == 0, "bodies are used in place, aligned to 8");
+static_assert(kSegmentHeaderBytes % 8 == 0 && kRecordHeaderBytes % 8 == 0,
+              "bodies are used in place, aligned to 8");
 
 // ---- files
 
@@ -55,10 +57,13 @@ absl::StatusOr<SegmentHeader> DecodeSegmentHeader(absl::Span<const uint8_t> byte
 // ---- records
 
 // Bytes of a record in the file: header, body, padding to 8.
-inline uint64_t RecordBytes(uint64_t body_bytes) { return (kRecordHeaderBytes + body_bytes + 7) & ~uint64_t{7}; }
+inline uint64_t RecordBytes(uint64_t body_bytes) {
+  return (kRecordHeaderBytes + body_bytes + 7) & ~uint64_t{7};
+}
 
 // Writes kRecordHeaderBytes to `out`: the header, with the checksums of itself and of the padded body.
-void EncodeRecordHeader(const RecordHeader& header, absl::Span<const uint8_t> body, uint32_t segment_seed, uint8_t* out);
+void EncodeRecordHeader(const RecordHeader& header, absl::Span<const uint8_t> body, uint32_t segment_seed,
+                        uint8_t* out);
 
 // A record's header as read, and what is needed to check its body.
 struct RecordFrame {
@@ -69,8 +74,8 @@ struct RecordFrame {
   uint32_t body_seed = 0;
 };
 
-// `bytes`: kRecordHeaderBytes. DataLoss when they are no record header of this segment; FailedPrecondition when they are one
-// of a newer version.
+// `bytes`: kRecordHeaderBytes. DataLoss when they are no record header of this segment; FailedPrecondition
+// when they are one of a newer version.
 absl::StatusOr<RecordFrame> DecodeRecordHeader(absl::Span<const uint8_t> bytes, uint32_t segment_seed);
 
 // ---- footer
@@ -94,7 +99,8 @@ struct SegmentFooter {
 };
 
 std::string EncodeFooter(const SegmentFooter& footer, uint32_t segment_seed);
-// Bytes of the footer that begins with `bytes` (kFooterHeaderBytes), by its own word; DataLoss when it begins none.
+// Bytes of the footer that begins with `bytes` (kFooterHeaderBytes), by its own word; DataLoss when it begins
+// none.
 absl::StatusOr<uint64_t> FooterBytes(absl::Span<const uint8_t> bytes);
 // `bytes`: all of the footer. DataLoss when it is damaged or another segment's.
 absl::StatusOr<SegmentFooter> DecodeFooter(absl::Span<const uint8_t> bytes, uint32_t segment_seed);

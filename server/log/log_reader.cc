@@ -1,5 +1,6 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
-// Recovery of the log: its segments in order, and the decision between a torn tail, which is cut off, and damage, which is refused.
+// Recovery of the log: its segments in order, and the decision between a torn tail, which is cut off, and
+// damage, which is refused.
 
 #include <algorithm>
 #include <utility>
@@ -17,7 +18,8 @@ constexpr char kAdvice[] = "; restore from a checkpoint or another copy of this 
 
 class Recovery {
  public:
-  Recovery(FileSystem& fs, const LogOptions& options, const LogIdentity& identity, const SegmentReader::Visitor& visit)
+  Recovery(FileSystem& fs, const LogOptions& options, const LogIdentity& identity,
+           const SegmentReader::Visitor& visit)
       : fs_(fs), options_(options), identity_(identity), visit_(visit) {}
 
   absl::StatusOr<LogRecovery> Run() {
@@ -43,8 +45,9 @@ class Recovery {
   }
 
   absl::Status Missing(LogSequence first) const {
-    return absl::DataLossError(absl::StrCat("log ", options_.directory, ": records from sequence ", out_.next_sequence,
-                                            " are missing, the next segment is ", SegmentName(first), kAdvice));
+    return absl::DataLossError(absl::StrCat("log ", options_.directory, ": records from sequence ",
+                                            out_.next_sequence, " are missing, the next segment is ",
+                                            SegmentName(first), kAdvice));
   }
 
   absl::Status ReadSegment(LogSequence first, bool last) {
@@ -75,14 +78,23 @@ class Recovery {
 
   // Damage is the torn tail of the log only when nothing that was written after it is there.
   absl::Status Judge(SegmentReader& reader, const std::string& path, const SegmentEnd& end, bool last) {
-    const std::string where = absl::StrCat("log segment ", path, ", offset ", end.good_bytes, ": ", end.damage);
+    const std::string where =
+        absl::StrCat("log segment ", path, ", offset ", end.good_bytes, ": ", end.damage);
     if (!last) {
-      return absl::DataLossError(absl::StrCat(where, "; it is not the end of the log, for a later segment exists", kAdvice));
+      return absl::DataLossError(
+          absl::StrCat(where, "; it is not the end of the log, for a later segment exists", kAdvice));
     }
-    RH_ASSIGN_OR_RETURN(const std::optional<uint64_t> later, reader.FindLater(end.good_bytes, end.next_sequence));
+    if (end.good_bytes == 0) {
+      // The header is on disk before the first record is written, so a torn one has nothing behind it.
+      RH_ASSIGN_OR_RETURN(const bool used, reader.HasBytesBehindHeader());
+      if (used)
+        return absl::DataLossError(absl::StrCat(where, "; the segment has content behind it", kAdvice));
+    }
+    RH_ASSIGN_OR_RETURN(const std::optional<uint64_t> later,
+                        reader.FindLater(end.good_bytes, end.next_sequence));
     if (later.has_value()) {
-      return absl::DataLossError(absl::StrCat(where, "; it is not the end of the log, for a later valid record is at offset ",
-                                              *later, kAdvice));
+      return absl::DataLossError(absl::StrCat(
+          where, "; it is not the end of the log, for a later valid record is at offset ", *later, kAdvice));
     }
     // A file of no bytes is what an earlier recovery left of an empty segment: nothing was lost there.
     if (end.file_bytes == 0) return absl::OkStatus();

@@ -147,28 +147,29 @@ absl::Status ThreadedLogWriter::CheckRoomLocked(uint64_t bytes) const {
   RH_RETURN_IF_ERROR(health_);
   // A record may be larger than the bound: it is let into an empty queue.
   if (stats_.queued_bytes != 0 && stats_.queued_bytes + bytes > options_.max_queued_bytes) {
-    return absl::ResourceExhaustedError(absl::StrCat("log queue: ", stats_.queued_bytes, " bytes queued and ", bytes,
-                                                     " more, limit ", options_.max_queued_bytes,
+    return absl::ResourceExhaustedError(absl::StrCat("log queue: ", stats_.queued_bytes, " bytes queued and ",
+                                                     bytes, " more, limit ", options_.max_queued_bytes,
                                                      "; the disk is slower than the pushes, retry later"));
   }
   const uint64_t free = free_bytes_.load(std::memory_order_relaxed);
   if (free < options_.low_water_free_bytes) {
-    return absl::ResourceExhaustedError(absl::StrCat("log disk: ", free, " bytes free at ", options_.directory,
-                                                     ", low-water mark ", options_.low_water_free_bytes,
-                                                     "; free space and retry"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("log disk: ", free, " bytes free at ", options_.directory, ", low-water mark ",
+                     options_.low_water_free_bytes, "; free space and retry"));
   }
   return absl::OkStatus();
 }
 
-void ThreadedLogWriter::Append(const RecordHeader& header, absl::Span<const uint8_t> body, Durability durability,
-                               absl::AnyInvocable<void(absl::Status)> on_commit) {
+void ThreadedLogWriter::Append(const RecordHeader& header, absl::Span<const uint8_t> body,
+                               Durability durability, absl::AnyInvocable<void(absl::Status)> on_commit) {
   Item item{header, body, durability, std::move(on_commit), absl::OkStatus(), RecordBytes(body.size())};
   if (durability != Durability::kAsync && durability != Durability::kSync) {
-    item.refused = absl::InternalError(absl::StrCat("log: a record of durability ", static_cast<int>(durability),
-                                                    "; volatile pushes have none"));
+    item.refused = absl::InternalError(absl::StrCat(
+        "log: a record of durability ", static_cast<int>(durability), "; volatile pushes have none"));
   } else if (item.bytes > limits::kMaxRecordBytes) {
-    item.refused = absl::InvalidArgumentError(absl::StrCat("log record: ", item.bytes, " bytes, limit ",
-                                                           limits::kMaxRecordBytes, "; push fewer rows at a time"));
+    item.refused =
+        absl::InvalidArgumentError(absl::StrCat("log record: ", item.bytes, " bytes, limit ",
+                                                limits::kMaxRecordBytes, "; push fewer rows at a time"));
   }
   RefreshFreeBytes();
   absl::MutexLock lock(&mu_);
@@ -237,7 +238,8 @@ LogStats ThreadedLogWriter::stats() const {
 // ---- the log thread
 
 bool ThreadedLogWriter::SyncDue() const {
-  return unsynced_ && clock_->NowMonotonicNanos() - unsynced_since_nanos_ >= options_.sync_interval_micros * 1000;
+  return unsynced_ &&
+         clock_->NowMonotonicNanos() - unsynced_since_nanos_ >= options_.sync_interval_micros * 1000;
 }
 
 void ThreadedLogWriter::WaitForWork() {
@@ -398,11 +400,13 @@ absl::Status CreateLogDirectory(FileSystem& fs, const std::string& directory) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<LogWriter>> OpenLog(FileSystem* fs, Clock* clock, const LogOptions& options,
-                                                   const LogIdentity& identity, const LogRecovery& recovered) {
+                                                   const LogIdentity& identity,
+                                                   const LogRecovery& recovered) {
   RH_RETURN_IF_ERROR(CreateLogDirectory(*fs, options.directory));
-  RH_ASSIGN_OR_RETURN(auto segment,
-                      SegmentWriter::Create(fs, options, identity, recovered.next_sequence, /*replace=*/false));
-  return std::make_unique<ThreadedLogWriter>(fs, clock, options, identity, recovered.segments, std::move(segment));
+  RH_ASSIGN_OR_RETURN(
+      auto segment, SegmentWriter::Create(fs, options, identity, recovered.next_sequence, /*replace=*/false));
+  return std::make_unique<ThreadedLogWriter>(fs, clock, options, identity, recovered.segments,
+                                             std::move(segment));
 }
 
 }  // namespace rowhouse::server

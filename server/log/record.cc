@@ -22,7 +22,8 @@ constexpr size_t kFloorHeaderBytes = 16;
 size_t Align8(size_t n) { return (n + 7) & ~size_t{7}; }
 
 absl::Status Damaged(const std::string& what) {
-  return absl::DataLossError(absl::StrCat("push body: ", what, "; the record was not written by this format's encoder"));
+  return absl::DataLossError(
+      absl::StrCat("push body: ", what, "; the record was not written by this format's encoder"));
 }
 
 // A slice's header as it lies in the body.
@@ -47,7 +48,8 @@ RawSlice ReadSliceHeader(ByteReader& reader) {
 
 // Takes `count` values of T and the padding to 8 bytes from `reader`.
 template <typename T>
-absl::StatusOr<absl::Span<const T>> TakeArray(ByteReader& reader, uint64_t count, size_t slice, const char* what) {
+absl::StatusOr<absl::Span<const T>> TakeArray(ByteReader& reader, uint64_t count, size_t slice,
+                                              const char* what) {
   uint64_t bytes = 0;
   // The rounding may not wrap either: a count that is refused here is far above what a body can hold.
   if (__builtin_mul_overflow(count, uint64_t{sizeof(T)}, &bytes) || bytes > limits::kMaxRecordBytes ||
@@ -62,7 +64,8 @@ absl::StatusOr<absl::Span<const T>> TakeArray(ByteReader& reader, uint64_t count
 absl::StatusOr<PushSlice> ParseSlice(ByteReader& reader, size_t index) {
   RawSlice raw = ReadSliceHeader(reader);
   if (!reader.ok()) return Damaged(absl::StrCat("slice ", index, " ends inside its header"));
-  if ((raw.flags & ~kHasCounts) != 0) return Damaged(absl::StrCat("slice ", index, " has unknown flags ", raw.flags));
+  if ((raw.flags & ~kHasCounts) != 0)
+    return Damaged(absl::StrCat("slice ", index, " has unknown flags ", raw.flags));
   if (raw.slice.dim > limits::kMaxDim) {
     return Damaged(absl::StrCat("slice ", index, " has dim ", raw.slice.dim, ", limit ", limits::kMaxDim));
   }
@@ -132,12 +135,14 @@ Buffer PushBodyBuilder::Finish() {
 
 absl::StatusOr<std::vector<PushSlice>> ParsePushBody(absl::Span<const uint8_t> body) {
   if (reinterpret_cast<uintptr_t>(body.data()) % 8 != 0) {
-    return absl::InternalError("push body: must lie at an address divisible by 8, for its arrays are used in place");
+    return absl::InternalError(
+        "push body: must lie at an address divisible by 8, for its arrays are used in place");
   }
   ByteReader reader(body);
   const uint32_t tables = reader.Fixed<uint32_t>();
   const uint32_t reserved = reader.Fixed<uint32_t>();
-  if (!reader.ok()) return Damaged(absl::StrCat(body.size(), " bytes, at least ", kBodyHeaderBytes, " needed"));
+  if (!reader.ok())
+    return Damaged(absl::StrCat(body.size(), " bytes, at least ", kBodyHeaderBytes, " needed"));
   if (reserved != 0) return Damaged(absl::StrCat("reserved bytes are ", reserved, ", not 0"));
   if (tables > reader.remaining() / kSliceHeaderBytes) {
     return Damaged(absl::StrCat(tables, " slices do not fit ", reader.remaining(), " bytes"));
@@ -168,9 +173,9 @@ absl::StatusOr<WriterFloor> DecodeWriterFloor(absl::Span<const uint8_t> body) {
   const uint64_t count = reader.Fixed<uint32_t>();
   const uint32_t reserved = reader.Fixed<uint32_t>();
   if (!reader.ok() || reserved != 0 || reader.remaining() != count * sizeof(WriterId)) {
-    return absl::DataLossError(absl::StrCat("writer floor: ", body.size(), " bytes do not hold a floor and ", count,
-                                            " dead writers (", kFloorHeaderBytes + count * sizeof(WriterId),
-                                            " bytes)"));
+    return absl::DataLossError(absl::StrCat("writer floor: ", body.size(), " bytes do not hold a floor and ",
+                                            count, " dead writers (",
+                                            kFloorHeaderBytes + count * sizeof(WriterId), " bytes)"));
   }
   out.dead.reserve(count);
   WriterId previous = out.floor;

@@ -68,7 +68,8 @@ struct PushSlice {
   absl::Span<const float> values;      // ids.size() * dim
 };
 
-// Bytes that a body with these slices takes: table_count slices, `rows` rows in all with `value_floats` floats in all.
+// Bytes that a body with these slices takes at most (arrays of odd length are padded to 8): table_count slices, `rows` rows in
+// all, of which rows_with_counts have counts, with `value_floats` floats in all.
 struct PushBodySize {
   size_t table_count = 0, rows = 0, rows_with_counts = 0, value_floats = 0;
   size_t bytes() const;

@@ -15,7 +15,8 @@ namespace rowhouse::server {
 namespace {
 
 constexpr size_t kWindowBytes = 256u << 10;
-static_assert(kWindowBytes > kRecordHeaderBytes && kWindowBytes > kSegmentHeaderBytes, "headers are read through the window");
+static_assert(kWindowBytes > kRecordHeaderBytes && kWindowBytes > kSegmentHeaderBytes,
+              "headers are read through the window");
 
 std::string Name(const LogIdentity& id) {
   return absl::StrFormat("cluster %d, server %d, history %d", id.cluster, id.server, id.history);
@@ -23,7 +24,8 @@ std::string Name(const LogIdentity& id) {
 
 }  // namespace
 
-SegmentReader::SegmentReader(std::unique_ptr<ReadableFile> file, std::string path, const SegmentHeader& expected)
+SegmentReader::SegmentReader(std::unique_ptr<ReadableFile> file, std::string path,
+                             const SegmentHeader& expected)
     : file_(std::move(file)), path_(std::move(path)), expected_(expected), seed_(SegmentSeed(expected)) {
   window_.resize(kWindowBytes);
 }
@@ -40,8 +42,9 @@ absl::StatusOr<std::unique_ptr<SegmentReader>> SegmentReader::Open(FileSystem& f
 absl::Status SegmentReader::ReadInto(uint64_t offset, size_t size, uint8_t* out) {
   RH_ASSIGN_OR_RETURN(const size_t got, file_->Read(offset, size, out));
   if (got == size) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat("log segment ", path_, ": ", got, " of ", size, " bytes read at offset ", offset,
-                                          "; the file shrinks while it is read, is another process using it?"));
+  return absl::InternalError(
+      absl::StrCat("log segment ", path_, ": ", got, " of ", size, " bytes read at offset ", offset,
+                   "; the file shrinks while it is read, is another process using it?"));
 }
 
 absl::StatusOr<const uint8_t*> SegmentReader::View(uint64_t offset, size_t size) {
@@ -68,17 +71,20 @@ absl::StatusOr<bool> SegmentReader::CheckHeader() {
   RH_ASSIGN_OR_RETURN(const uint8_t* raw, View(0, kSegmentHeaderBytes));
   absl::StatusOr<SegmentHeader> header = DecodeSegmentHeader({raw, kSegmentHeaderBytes});
   if (absl::IsFailedPrecondition(header.status())) {
-    return absl::FailedPreconditionError(absl::StrCat("log segment ", path_, ": ", header.status().message()));
+    return absl::FailedPreconditionError(
+        absl::StrCat("log segment ", path_, ": ", header.status().message()));
   }
   if (!header.ok()) return Damaged(std::string(header.status().message()));
   const LogIdentity &got = header->identity, &want = expected_.identity;
   if (got.cluster != want.cluster || got.server != want.server || got.history != want.history) {
-    return absl::DataLossError(absl::StrCat("log segment ", path_, " belongs to ", Name(got), ", this log is of ",
-                                            Name(want), "; give each server its own log directory"));
+    return absl::DataLossError(absl::StrCat("log segment ", path_, " belongs to ", Name(got),
+                                            ", this log is of ", Name(want),
+                                            "; give each server its own log directory"));
   }
   if (header->first_sequence != expected_.first_sequence) {
-    return absl::DataLossError(absl::StrCat("log segment ", path_, " begins with sequence ", header->first_sequence,
-                                            ", its name says ", expected_.first_sequence, "; it was renamed or copied"));
+    return absl::DataLossError(absl::StrCat("log segment ", path_, " begins with sequence ",
+                                            header->first_sequence, ", its name says ",
+                                            expected_.first_sequence, "; it was renamed or copied"));
   }
   return true;
 }
@@ -94,7 +100,8 @@ absl::StatusOr<SegmentEnd> SegmentReader::ReadRecords(const Visitor& visit) {
     if (!more) break;
   }
   end.damage = damage_;
-  for (const FooterEntry& entry : index_.entries) end.highest_lsn.emplace_back(entry.partition, entry.highest_lsn);
+  for (const FooterEntry& entry : index_.entries)
+    end.highest_lsn.emplace_back(entry.partition, entry.highest_lsn);
   return end;
 }
 
@@ -124,7 +131,8 @@ absl::StatusOr<bool> SegmentReader::StepRecord(const Visitor& visit, SegmentEnd*
   }
   if (!frame.ok()) return Damaged(std::string(frame.status().message()));
   if (frame->header.sequence != end->next_sequence) {
-    return Damaged(absl::StrCat("record has sequence ", frame->header.sequence, ", ", end->next_sequence, " expected"));
+    return Damaged(
+        absl::StrCat("record has sequence ", frame->header.sequence, ", ", end->next_sequence, " expected"));
   }
   RH_ASSIGN_OR_RETURN(const bool whole, LoadBody(offset, *frame));
   if (!whole) return Damaged("the body is cut short or its checksum is wrong");
@@ -151,7 +159,8 @@ absl::StatusOr<bool> SegmentReader::LoadBody(uint64_t offset, const RecordFrame&
 }
 
 absl::StatusOr<SegmentFooter> SegmentReader::LoadFooter(uint64_t offset) {
-  if (file_bytes_ - offset < kFooterHeaderBytes) return absl::DataLossError("the footer ends inside its header");
+  if (file_bytes_ - offset < kFooterHeaderBytes)
+    return absl::DataLossError("the footer ends inside its header");
   RH_ASSIGN_OR_RETURN(const uint8_t* raw, View(offset, kFooterHeaderBytes));
   RH_ASSIGN_OR_RETURN(const uint64_t size, FooterBytes({raw, kFooterHeaderBytes}));
   if (file_bytes_ - offset < size) return absl::DataLossError("the footer is cut short");
@@ -166,8 +175,9 @@ absl::StatusOr<bool> SegmentReader::StepFooter(SegmentEnd* end) {
   if (!footer.ok()) return footer.status();
   index_.next_sequence = end->next_sequence;
   if (*footer != index_) {
-    return absl::DataLossError(absl::StrCat("log segment ", path_, ", offset ", end->good_bytes,
-                                            ": the footer disagrees with the records before it; restore from a checkpoint"));
+    return absl::DataLossError(
+        absl::StrCat("log segment ", path_, ", offset ", end->good_bytes,
+                     ": the footer disagrees with the records before it; restore from a checkpoint"));
   }
   end->good_bytes += kFooterHeaderBytes + footer->entries.size() * kFooterEntryBytes;
   end->has_footer = true;
@@ -182,6 +192,12 @@ absl::StatusOr<bool> SegmentReader::OnlyZeros(uint64_t offset) {
     offset += size;
   }
   return true;
+}
+
+absl::StatusOr<bool> SegmentReader::HasBytesBehindHeader() {
+  if (file_bytes_ <= kSegmentHeaderBytes) return false;
+  RH_ASSIGN_OR_RETURN(const bool zeros, OnlyZeros(kSegmentHeaderBytes));
+  return !zeros;
 }
 
 absl::StatusOr<std::optional<uint64_t>> SegmentReader::FindLater(uint64_t from, LogSequence sequence) {

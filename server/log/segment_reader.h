@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Reads one segment of the log front to back, one record in memory at a time, and says where and how it ends. Not thread-safe.
-// The visitor and the file system must outlive it.
+// Reads one segment of the log front to back, one record in memory at a time, and says where and how it ends.
+// Not thread-safe. The visitor and the file system must outlive it.
 
 #include <functional>
 #include <memory>
@@ -21,7 +21,7 @@ struct SegmentEnd {
   uint64_t records = 0;
   uint64_t good_bytes = 0;  // end of the last whole record, or of the footer
   uint64_t file_bytes = 0;
-  std::string damage;       // what is wrong at good_bytes; empty when the segment ends cleanly
+  std::string damage;  // what is wrong at good_bytes; empty when the segment ends cleanly
   bool has_footer = false;
   std::vector<std::pair<PartitionId, Lsn>> highest_lsn;
 };
@@ -33,13 +33,17 @@ class SegmentReader {
   static absl::StatusOr<std::unique_ptr<SegmentReader>> Open(FileSystem& fs, const std::string& path,
                                                              const SegmentHeader& expected);
 
-  // Checks that the file begins with the expected header. DataLoss naming both when it is whole and another one; FailedPrecondition
-  // when it is newer. Returns false when it is damaged or cut, and `damage()` says how.
+  // Checks that the file begins with the expected header. DataLoss naming both when it is whole and another
+  // one; FailedPrecondition when it is newer. Returns false when it is damaged or cut, and `damage()` says
+  // how.
   absl::StatusOr<bool> CheckHeader();
-  // Visits the records in order up to the end or the first damage. Failures of the disk and of `visit` are returned.
+  // Visits the records in order up to the end or the first damage. Failures of the disk and of `visit` are
+  // returned.
   absl::StatusOr<SegmentEnd> ReadRecords(const Visitor& visit);
-  // Whether behind `from` lies a whole record, or footer, that proves that `sequence` was once written: one with a sequence at or
-  // above it. Gives its offset, or nothing.
+  // Whether anything but zeros stands behind the segment header's place.
+  absl::StatusOr<bool> HasBytesBehindHeader();
+  // Whether behind `from` lies a whole record, or footer, that proves that `sequence` was once written: one
+  // with a sequence at or above it. Gives its offset, or nothing.
   absl::StatusOr<std::optional<uint64_t>> FindLater(uint64_t from, LogSequence sequence);
 
   const std::string& damage() const { return damage_; }
@@ -51,7 +55,8 @@ class SegmentReader {
   // Bytes [offset, offset + size), which lie in the file, through a window of it.
   absl::StatusOr<const uint8_t*> View(uint64_t offset, size_t size);
   absl::Status ReadInto(uint64_t offset, size_t size, uint8_t* out);
-  // Reads what stands at `offset`; false at the end of what can be read, with damage_ set unless that end is clean.
+  // Reads what stands at `offset`; false at the end of what can be read, with damage_ set unless that end is
+  // clean.
   absl::StatusOr<bool> Step(const Visitor& visit, SegmentEnd* end);
   absl::StatusOr<bool> StepRecord(const Visitor& visit, SegmentEnd* end);
   absl::StatusOr<bool> StepFooter(SegmentEnd* end);

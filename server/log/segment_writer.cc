@@ -17,7 +17,8 @@ absl::Span<const uint8_t> BytesOf(const std::string& s) {
 
 }  // namespace
 
-SegmentWriter::SegmentWriter(FileSystem* fs, const LogOptions& options, const SegmentHeader& header, std::string path)
+SegmentWriter::SegmentWriter(FileSystem* fs, const LogOptions& options, const SegmentHeader& header,
+                             std::string path)
     : fs_(fs),
       directory_(options.directory),
       segment_bytes_(options.segment_bytes),
@@ -27,18 +28,20 @@ SegmentWriter::SegmentWriter(FileSystem* fs, const LogOptions& options, const Se
   footer_.next_sequence = header.first_sequence;
 }
 
-absl::StatusOr<std::unique_ptr<SegmentWriter>> SegmentWriter::Create(FileSystem* fs, const LogOptions& options,
-                                                                     const LogIdentity& identity, LogSequence first,
-                                                                     bool replace) {
-  std::unique_ptr<SegmentWriter> segment(new SegmentWriter(fs, options, SegmentHeader{identity, first},
-                                                           SegmentPath(options.directory, first)));
+absl::StatusOr<std::unique_ptr<SegmentWriter>> SegmentWriter::Create(FileSystem* fs,
+                                                                     const LogOptions& options,
+                                                                     const LogIdentity& identity,
+                                                                     LogSequence first, bool replace) {
+  std::unique_ptr<SegmentWriter> segment(
+      new SegmentWriter(fs, options, SegmentHeader{identity, first}, SegmentPath(options.directory, first)));
   RH_RETURN_IF_ERROR(segment->Open(replace));
   return segment;
 }
 
 absl::Status SegmentWriter::Final(const absl::Status& cause, absl::string_view what) const {
-  return absl::UnavailableError(absl::StrCat("the log has stopped: ", what, " of ", path_, " failed: ", cause.message(),
-                                             "; check the disk and restart the server, which reads the log again"));
+  return absl::UnavailableError(
+      absl::StrCat("the log has stopped: ", what, " of ", path_, " failed: ", cause.message(),
+                   "; check the disk and restart the server, which reads the log again"));
 }
 
 absl::Status SegmentWriter::Open(bool replace) {
@@ -49,8 +52,9 @@ absl::Status SegmentWriter::Open(bool replace) {
   file_ = *std::move(file);
   if (file_->size() != 0) {
     if (!replace) {
-      return absl::FailedPreconditionError(absl::StrCat("log segment ", path_, " exists with ", file_->size(),
-                                                        " bytes; the log must be recovered before it is opened"));
+      return absl::FailedPreconditionError(
+          absl::StrCat("log segment ", path_, " exists with ", file_->size(),
+                       " bytes; the log must be recovered before it is opened"));
     }
     if (absl::Status cut = file_->Truncate(0); !cut.ok()) return Final(cut, "truncation");
   }
@@ -64,16 +68,19 @@ absl::Status SegmentWriter::Open(bool replace) {
 }
 
 absl::Status SegmentWriter::WriteHeader() {
-  // Space asked for in advance keeps fdatasync from writing metadata each time. Too little of it is no error yet.
+  // Space asked for in advance keeps fdatasync from writing metadata each time. Too little of it is no error
+  // yet.
   absl::Status preallocated = file_->Preallocate(segment_bytes_);
-  if (!preallocated.ok() && !absl::IsResourceExhausted(preallocated)) return Final(preallocated, "preallocation");
+  if (!preallocated.ok() && !absl::IsResourceExhausted(preallocated))
+    return Final(preallocated, "preallocation");
   uint8_t raw[kSegmentHeaderBytes];
   EncodeSegmentHeader(header_, raw);
   const absl::Span<const uint8_t> piece(raw);
   RH_RETURN_IF_ERROR(AppendOrCut(absl::MakeConstSpan(&piece, 1)));
   good_bytes_ = sizeof(raw);
   RH_RETURN_IF_ERROR(Sync());
-  if (absl::Status synced = fs_->SyncDirectory(directory_); !synced.ok()) return Final(synced, "sync of the directory");
+  if (absl::Status synced = fs_->SyncDirectory(directory_); !synced.ok())
+    return Final(synced, "sync of the directory");
   return absl::OkStatus();
 }
 
@@ -84,8 +91,8 @@ absl::Status SegmentWriter::AppendOrCut(absl::Span<const absl::Span<const uint8_
   // The cut is synced as well: else a power loss might bring back a record that was refused.
   if (absl::Status cut = file_->Truncate(good_bytes_); !cut.ok()) return Final(cut, "truncation");
   if (absl::Status synced = file_->Sync(); !synced.ok()) return Final(synced, "sync");
-  return absl::ResourceExhaustedError(
-      absl::StrCat("no room in the log: ", appended.message(), "; free space on the disk of ", directory_, " and retry"));
+  return absl::ResourceExhaustedError(absl::StrCat("no room in the log: ", appended.message(),
+                                                   "; free space on the disk of ", directory_, " and retry"));
 }
 
 bool SegmentWriter::HasRoomFor(uint64_t bytes) const {
@@ -141,7 +148,8 @@ LogSegment SegmentWriter::Describe() const {
   out.path = path_;
   out.first_sequence = header_.first_sequence;
   out.bytes = good_bytes_;
-  for (const FooterEntry& entry : footer_.entries) out.highest_lsn.emplace_back(entry.partition, entry.highest_lsn);
+  for (const FooterEntry& entry : footer_.entries)
+    out.highest_lsn.emplace_back(entry.partition, entry.highest_lsn);
   return out;
 }
 

@@ -1,10 +1,10 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// One segment of the log being written: places records, keeps the footer's index, cuts off what did not fit. Used by the log
-// thread alone; not thread-safe. The FileSystem must outlive it.
+// One segment of the log being written: places records, keeps the footer's index, cuts off what did not fit.
+// Used by the log thread alone; not thread-safe. The FileSystem must outlive it.
 //
-// Failure: ResourceExhausted leaves the segment as it was before the call, durably, and the caller may go on. Any other error is
-// final (Unavailable): the object must not be used again.
+// Failure: ResourceExhausted leaves the segment as it was before the call, durably, and the caller may go on.
+// Any other error is final (Unavailable): the object must not be used again.
 
 #include <memory>
 #include <string>
@@ -27,18 +27,21 @@ class SegmentWriter {
     absl::Span<const uint8_t> body;
   };
 
-  // Creates the file with its header, durably, directory entry included. An empty file of that name is taken over; one with
-  // bytes is too when `replace` says that it is the leftover of a failed attempt, else FailedPrecondition.
+  // Creates the file with its header, durably, directory entry included. An empty file of that name is taken
+  // over; one with bytes is too when `replace` says that it is the leftover of a failed attempt, else
+  // FailedPrecondition.
   static absl::StatusOr<std::unique_ptr<SegmentWriter>> Create(FileSystem* fs, const LogOptions& options,
                                                                const LogIdentity& identity, LogSequence first,
                                                                bool replace);
 
-  // Whether `bytes` more of records fit. An empty segment takes a record of any size; a sealed one takes none.
+  // Whether `bytes` more of records fit. An empty segment takes a record of any size; a sealed one takes
+  // none.
   bool HasRoomFor(uint64_t bytes) const;
   // Gives the records their sequences and writes them in one call.
   absl::Status Append(absl::Span<const Entry> entries);
   absl::Status Sync();
-  // Writes the footer (left out when the disk has no room for it), gives back preallocated space, and syncs. May be called again.
+  // Writes the footer (left out when the disk has no room for it), gives back preallocated space, and syncs.
+  // May be called again.
   absl::Status Seal();
 
   LogSequence next_sequence() const { return footer_.next_sequence; }

@@ -24,7 +24,7 @@ PartitionSet::PartitionSet(const PartitionSetOptions& options, const Parts& part
     : options_(options), parts_(parts), map_(parts.map), by_id_(parts.map->partition_count(), nullptr) {
   for (PartitionId p : map_->OwnedBy(options_.server)) {
     owned_.push_back(std::make_unique<Partition>(
-        Partition::Identity{.partition = p, .history = options_.history, .epoch = map_->epoch(p)}, parts_.rows, parts_.tables,
+        Partition::Identity{.partition = p, .history = options_.history, .epoch = map_->epoch(p), .generation = options_.generation}, parts_.rows, parts_.tables,
         parts_.workers, parts_.clock));
     by_id_[p] = owned_.back().get();
   }

@@ -24,6 +24,7 @@ namespace rowhouse::server {
 struct PartitionSetOptions {
   ServerId server = 0;
   HistoryId history = 0;
+  Generation generation = 1;  // placement generation of durable rows: the row store's durable_generation
   LogOptions log;
   LogIdentity log_identity;
   // A sweep round begins when the log holds more than this, or when more rows than this are dirty.

@@ -1,8 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What RocksDB tells from its background threads, kept for the store: that the disk is full, and which erased ranges have
-// reached the disk, so that their compaction can begin. Thread-safe; shared with the database, which may outlast the store's
-// interest in it.
+// What RocksDB tells from its background threads, kept for the store: what has reached the disk, that the disk is full, and how
+// far down the levels the deletions of erased ranges have come, so that the files under them are dropped soon. Thread-safe; shared with the database.
 
 #include <atomic>
 #include <cstdint>
@@ -11,6 +10,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "rocksdb/listener.h"
 
 namespace rowhouse::server {
@@ -20,13 +20,19 @@ class RocksDbEvents final : public rocksdb::EventListener {
   // The range [begin, end) was erased by a write with this sequence number or a lower one.
   void Erased(uint64_t sequence, std::string begin, std::string end);
 
-  // Whether a flush or compaction failed for lack of space and none has recovered since.
+  // Waits until all writes up to this sequence number lie in files. False when they do not within `timeout`.
+  bool AwaitFlushed(uint64_t sequence, absl::Duration timeout);
+  // What was in files when the database was opened.
+  void SetFlushed(uint64_t sequence);
+
+  // Whether a flush or compaction failed for lack of space and nobody has set it right since.
   bool no_space() const { return no_space_.load(std::memory_order_relaxed); }
   void set_no_space(bool value) { no_space_.store(value, std::memory_order_relaxed); }
 
   void OnFlushCompleted(rocksdb::DB* db, const rocksdb::FlushJobInfo& info) override;
+  void OnCompactionCompleted(rocksdb::DB* db, const rocksdb::CompactionJobInfo& info) override;
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override;
-  void OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) override;
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason reason, rocksdb::Status error, bool* auto_recovery) override;
 
  private:
   struct Erasure {
@@ -35,9 +41,14 @@ class RocksDbEvents final : public rocksdb::EventListener {
     std::string end;
   };
 
+  // Asks for compaction of the flushed ranges whose deletions still cover files, and forgets the others.
+  void PushDown(rocksdb::DB* db);
+
   std::atomic<bool> no_space_ = false;
   absl::Mutex mutex_;
-  std::vector<Erasure> erasures_ ABSL_GUARDED_BY(mutex_);  // not flushed yet
+  uint64_t flushed_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<Erasure> erasures_ ABSL_GUARDED_BY(mutex_);  // still in memtables
+  std::vector<Erasure> covering_ ABSL_GUARDED_BY(mutex_);  // in files
 };
 
 }  // namespace rowhouse::server

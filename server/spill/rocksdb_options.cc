@@ -90,7 +90,7 @@ void SetMemory(const SpillOptions& from, const std::shared_ptr<rocksdb::Cache>& 
 }
 
 void SetInfoLog(rocksdb::Options* to) {
-  to->info_log_level = rocksdb::INFO_LEVEL;
+  to->info_log_level = rocksdb::WARN_LEVEL;
   to->keep_log_file_num = 2;
   to->max_log_file_size = 1 << 20;
 }

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "common/status_macros.h"
 #include "rocksdb/write_batch.h"
 #include "server/spill/rocksdb_options.h"
@@ -19,6 +21,7 @@ namespace {
 
 constexpr size_t kReadGroup = 32;                  // RocksDB works in groups of 32; bounds the blocks that a read pins
 constexpr uint64_t kScanPinBytes = 16ull << 20;    // a longer pinned view would keep flushed memtables and old files alive
+constexpr absl::Duration kFlushPatience = absl::Seconds(30);  // for what RocksDB says it has flushed to be in files
 
 template <typename Bytes>
 rocksdb::Slice SliceOf(const Bytes& bytes) {
@@ -58,6 +61,7 @@ absl::StatusOr<std::unique_ptr<SpillStore>> RocksDbSpillStore::Open(const SpillO
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened = rocksdb::DB::Open(made.options, options.directory, &db);
   RH_RETURN_IF_ERROR(FromRocksDb(absl::StrCat("opening ", options.directory), opened));
+  events->SetFlushed(db->GetLatestSequenceNumber());
   return std::unique_ptr<SpillStore>(new RocksDbSpillStore(options.directory, std::move(made.cache), std::move(events),
                                                            std::unique_ptr<rocksdb::DB>(db)));
 }
@@ -109,11 +113,12 @@ absl::Status RocksDbSpillStore::Read(absl::Span<const SpillKey> keys,
 
 absl::Status RocksDbSpillStore::ResumeIfStopped() {
   if (!events_->no_space()) return absl::OkStatus();
+  absl::MutexLock lock(&resume_mutex_);
+  if (!events_->no_space()) return absl::OkStatus();
+  events_->set_no_space(false);  // first, so that a new failure is not forgotten
   const rocksdb::Status resumed = db_->Resume();
-  if (resumed.ok()) {
-    events_->set_no_space(false);
-    return absl::OkStatus();
-  }
+  if (resumed.ok()) return absl::OkStatus();
+  events_->set_no_space(true);
   return absl::ResourceExhaustedError(absl::StrCat("spill: the disk of ", directory_,
                                                    " was full and writing cannot go on: ", resumed.ToString(),
                                                    ": free disk space, then retry"));
@@ -146,12 +151,20 @@ absl::Status RocksDbSpillStore::Write(absl::Span<const SpillPut> puts) {
 }
 
 absl::Status RocksDbSpillStore::Flush() {
-  RH_RETURN_IF_ERROR(ResumeIfStopped());
   rocksdb::FlushOptions options;
   options.wait = true;
   options.allow_write_stall = true;  // do not wait for compaction first: the caller waits for durability
-  const rocksdb::Status flushed = db_->Flush(options);
-  return flushed.ok() ? absl::OkStatus() : Failed("flushing", flushed);
+  const uint64_t sequence = db_->GetLatestSequenceNumber();
+  const absl::Time deadline = absl::Now() + kFlushPatience;
+  do {
+    RH_RETURN_IF_ERROR(ResumeIfStopped());
+    const rocksdb::Status flushed = db_->Flush(options);
+    if (!flushed.ok()) return Failed("flushing", flushed);
+    // After a background error Flush may say OK before it is done (facebook/rocksdb issue 8046): believe the files alone.
+    if (events_->AwaitFlushed(sequence, absl::Milliseconds(50))) return absl::OkStatus();
+  } while (absl::Now() < deadline);
+  return absl::UnavailableError(absl::StrCat("spill: flushing ", directory_, ": not done after ",
+                                             absl::FormatDuration(kFlushPatience), ": retry"));
 }
 
 absl::Status RocksDbSpillStore::Scan(const SpillKey& first, const SpillKey& last,

@@ -8,6 +8,8 @@
 #include <memory>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
@@ -36,8 +38,9 @@ class RocksDbSpillStore final : public SpillStore {
   RocksDbSpillStore(std::string directory, std::shared_ptr<rocksdb::Cache> cache,
                     std::shared_ptr<RocksDbEvents> events, std::unique_ptr<rocksdb::DB> db);
 
-  // After a full disk: asks RocksDB to go on. ResourceExhausted while it cannot.
-  absl::Status ResumeIfStopped();
+  // After a full disk: asks RocksDB to go on, which flushes. ResourceExhausted while it cannot. Holds resume_mutex_ meanwhile:
+  // nobody can write then anyway.
+  absl::Status ResumeIfStopped() ABSL_LOCKS_EXCLUDED(resume_mutex_);
   // Remembers a full disk, then maps.
   absl::Status Failed(const std::string& doing, const rocksdb::Status& status);
   absl::Status ReadGroup(size_t first_index, absl::Span<const SpillKey> keys,
@@ -47,6 +50,7 @@ class RocksDbSpillStore final : public SpillStore {
   const std::shared_ptr<rocksdb::Cache> cache_;
   const std::shared_ptr<RocksDbEvents> events_;
   const std::unique_ptr<rocksdb::DB> db_;
+  absl::Mutex resume_mutex_;
 };
 
 }  // namespace rowhouse::server

@@ -30,13 +30,13 @@ Node::Node(const NodeOptions& options, NodeDisk* disk) : options_(options), disk
   rows.partition_bits = map->partition_bits();
   rows.owned = map->OwnedBy(options.server);
   rows.memory_bytes = options.memory_bytes;
-  rows.durable_generation = 0;
-  rows.volatile_generation = ++disk->starts;
+  rows.durable_generation = 1;
+  rows.volatile_generation = 2 + disk->starts++;
   rows.io = io_.get();
   rows.spill = &disk->spill;
   rows.ledger = &ledger_;
   rows.before_write_back = [this]() { return partitions_->SyncLog(); };
-  rows_ = MakeTieredRowStore(std::move(rows));
+  rows_ = MakeTieredRowStore(rows).value();
   tables_ = std::make_unique<TableRegistry>(rows_.get());
   PartitionSetOptions set;
   set.server = options.server;

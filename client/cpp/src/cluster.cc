@@ -27,6 +27,12 @@ std::shared_ptr<const Buffer> Serialize(const google::protobuf::MessageLite& mes
   return buffer;
 }
 
+std::string Flatten(const ChunkedBytes& bytes) {
+  std::string flat(bytes.size(), '\0');
+  if (!flat.empty()) bytes.CopyTo(flat.data());
+  return flat;
+}
+
 absl::Status Closing() { return absl::CancelledError("the client is closing"); }
 
 }  // namespace
@@ -80,9 +86,7 @@ absl::Status Cluster::CallOnce(const ServerLink& server, std::string_view method
   if (retry_after_ms != nullptr) *retry_after_ms = reply.retry_after_ms;
   RH_RETURN_IF_ERROR(status);
   received_bytes.fetch_add(reply.bytes.size(), std::memory_order_relaxed);
-  std::string flat(reply.bytes.size(), '\0');
-  reply.bytes.CopyTo(flat.data());
-  if (!response->ParseFromString(flat)) {
+  if (!response->ParseFromString(Flatten(reply.bytes))) {
     return absl::InternalError(absl::StrCat("the answer to ", method, " is no ", response->GetTypeName()));
   }
   return absl::OkStatus();
@@ -149,37 +153,42 @@ absl::StatusOr<std::shared_ptr<View>> Cluster::Interpret(const v1::GetPartitionM
   return view;
 }
 
-void Cluster::LearnLimits(View& view, const ViewPtr& before, SteadyTime deadline) {
+std::vector<absl::StatusOr<std::string>> Cluster::CallEach(const View& view, std::string_view method,
+                                                           const google::protobuf::MessageLite& request,
+                                                           SteadyTime deadline) {
   struct Answer {
     absl::Notification done;
-    absl::Status status;
-    Reply reply;
+    absl::StatusOr<std::string> bytes;
   };
-  std::vector<std::unique_ptr<Answer>> answers(view.servers.size());
-  std::shared_ptr<const Buffer> request = Serialize(v1::GetServerInfoRequest());
+  std::vector<Answer> answers(view.servers.size());
+  std::shared_ptr<const Buffer> bytes = Serialize(request);
   for (size_t s = 0; s < view.servers.size(); ++s) {
-    if (before != nullptr) {
-      for (const ServerLink& old : before->servers) {
-        if (old.transport == view.servers[s].transport && old.limits_known) view.servers[s] = old;
-      }
-    }
-    if (view.servers[s].limits_known) continue;
-    answers[s] = std::make_unique<Answer>();
-    view.servers[s].transport->Call(kGetServerInfo, request, {deadline, false},
-                                    [answer = answers[s].get()](absl::Status status, Reply reply) {
-                                      answer->status = std::move(status);
-                                      answer->reply = std::move(reply);
+    sent_bytes.fetch_add(bytes->size(), std::memory_order_relaxed);
+    view.servers[s].transport->Call(method, bytes, {deadline, false},
+                                    [answer = &answers[s]](absl::Status status, Reply reply) {
+                                      if (status.ok()) {
+                                        answer->bytes = Flatten(reply.bytes);
+                                      } else {
+                                        answer->bytes = status;
+                                      }
                                       answer->done.Notify();
                                     });
   }
+  std::vector<absl::StatusOr<std::string>> out;
+  for (Answer& answer : answers) {
+    answer.done.WaitForNotification();
+    if (answer.bytes.ok()) received_bytes.fetch_add(answer.bytes->size(), std::memory_order_relaxed);
+    out.push_back(std::move(answer.bytes));
+  }
+  return out;
+}
+
+void Cluster::LearnLimits(View& view, SteadyTime deadline) {
+  std::vector<absl::StatusOr<std::string>> answers = CallEach(view, kGetServerInfo, v1::GetServerInfoRequest(), deadline);
   for (size_t s = 0; s < view.servers.size(); ++s) {
-    if (answers[s] == nullptr) continue;
-    answers[s]->done.WaitForNotification();
-    if (!answers[s]->status.ok()) continue;  // asked again with the next map; until then the smallest known limits
-    std::string flat(answers[s]->reply.bytes.size(), '\0');
-    answers[s]->reply.bytes.CopyTo(flat.data());
     v1::GetServerInfoResponse info;
-    if (!info.ParseFromString(flat)) continue;
+    // A server that does not answer gets the smallest limits known, until the next map.
+    if (!answers[s].ok() || !info.ParseFromString(*answers[s])) continue;
     ServerLink& link = view.servers[s];
     if (info.max_message_bytes() != 0) {
       link.max_message_bytes = std::min(info.max_message_bytes(), limits::kMaxMessageBytes);
@@ -217,7 +226,7 @@ absl::StatusOr<ViewPtr> Cluster::Learn(Transport& transport, std::string_view fr
   }
   absl::StatusOr<std::shared_ptr<View>> view = Interpret(response);
   if (!view.ok()) return Annotate(view.status(), from);
-  LearnLimits(**view, this->view(), deadline);
+  LearnLimits(**view, deadline);
   return ViewPtr(*std::move(view));
 }
 

@@ -72,6 +72,9 @@ class Cluster {
   // One attempt of a unary call with generated messages.
   absl::Status CallOnce(const ServerLink& server, std::string_view method, const google::protobuf::MessageLite& request,
                         google::protobuf::MessageLite* response, SteadyTime deadline, uint32_t* retry_after_ms = nullptr);
+  // The same call to each server of `view` at once: their answers' bytes, in order.
+  std::vector<absl::StatusOr<std::string>> CallEach(const View& view, std::string_view method,
+                                                    const google::protobuf::MessageLite& request, SteadyTime deadline);
   // A call that any server may answer: tried on one after the other, with back-off, up to retry_timeout. `attempts`, when not
   // null: how many it took.
   absl::Status CallAny(std::string_view method, const google::protobuf::MessageLite& request,
@@ -90,7 +93,7 @@ class Cluster {
  private:
   absl::StatusOr<ViewPtr> Learn(Transport& transport, std::string_view from, SteadyTime deadline);
   absl::StatusOr<std::shared_ptr<View>> Interpret(const v1::GetPartitionMapResponse& response);
-  void LearnLimits(View& view, const ViewPtr& before, SteadyTime deadline);
+  void LearnLimits(View& view, SteadyTime deadline);
   absl::Status Publish(ViewPtr view);
   std::shared_ptr<Transport> TransportTo(const std::string& address);
   // Whether the pause was not cut short by Shutdown.

@@ -211,6 +211,10 @@ void PullCall::OnReply(std::unique_ptr<Request> request, absl::Status status, Re
   }
   absl::StatusOr<PullAnswer> answer = DecodePullResponse(reply.bytes);
   if (!answer.ok()) return End(Annotate(answer.status(), server));
+  for (const PartitionFailure& failure : answer->failures) {
+    if (Contains(request->partitions, failure.partition)) continue;
+    return End(absl::InternalError(absl::StrCat(server, " failed partition ", failure.partition, ", which was not asked for")));
+  }
   FailureSummary failed = core_->Summarize(answer->failures, request->server, request->view);
   absl::Status scattered = Scatter(*request, *answer, reply.bytes, failed.partitions);
   if (!scattered.ok()) return End(Annotate(scattered, server));

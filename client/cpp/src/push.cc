@@ -151,6 +151,10 @@ void PushCall::OnReply(std::unique_ptr<Request> request, absl::Status status, Re
   // Parts with a final error are out; the others go on by themselves, for a part once accepted by other servers stays applied.
   std::vector<PartitionFailure> passing;
   for (PartitionFailure& failure : answer->failures) {
+    if (!Contains(request->partitions, failure.partition)) {
+      return EndRequest(request->chunk, absl::InternalError(absl::StrCat(server, " failed partition ", failure.partition,
+                                                                         ", which it was not sent")));
+    }
     if (Judge(failure.status.code()) == Verdict::kFinal) {
       NoteError(Annotate(failure.status, absl::StrCat(server, ", partition ", failure.partition)));
     } else {
@@ -240,16 +244,19 @@ void PushCall::NoteError(const absl::Status& status) {
 }
 
 void PushCall::EndRequest(const std::shared_ptr<Chunk>& chunk, const absl::Status& status) {
+  absl::Status report;
   {
     absl::MutexLock lock(&mutex_);
     if (error_.ok()) error_ = status;
     if (--chunk->open > 0) return;
+    if (settings_.report_at_flush && !reported_ && !error_.ok()) {
+      reported_ = true;
+      report = error_;
+    }
   }
+  // Before the seq is complete, so that a Flush that waits for it finds the error.
+  if (!report.ok()) core_->NotePushError(report);
   // No request of this seq is under way or will be sent: from now on low may pass it, and servers refuse late copies.
-  if (absl::Status error = [this] { absl::MutexLock lock(&mutex_); return error_; }();
-      !error.ok() && settings_.report_at_flush) {
-    core_->NotePushError(error);
-  }
   core_->window.Complete(chunk->seq);
   EndOne();
 }

@@ -35,7 +35,7 @@ class PushCall : public std::enable_shared_from_this<PushCall> {
   struct Chunk {
     PushSeq seq = 0;
     uint32_t part_count = 0;
-    size_t open ABSL_GUARDED_BY(PushCall::mutex_) = 0;
+    size_t open = 0;  // requests not ended; guarded by the call's mutex
   };
   // The rows of one table in a request that was laid out.
   struct Rows {
@@ -78,6 +78,7 @@ class PushCall : public std::enable_shared_from_this<PushCall> {
   mutable absl::Mutex mutex_;
   size_t open_ ABSL_GUARDED_BY(mutex_) = 1;  // chunks not complete, and the sender itself
   absl::Status error_ ABSL_GUARDED_BY(mutex_);
+  bool reported_ ABSL_GUARDED_BY(mutex_) = false;  // to Flush
   PushResult result_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -147,7 +147,8 @@ TEST(LogFault, ENOSPCRefusesThoseRecordsAndTheLogGoesOn) {
       }
       Appender appender(log->get());
       for (Lsn lsn = 1; lsn <= kRecords; ++lsn) {
-        const absl::Status status = appender.AppendAndWait(0, lsn, lsn % 2 == 0 ? Durability::kSync : Durability::kAsync);
+        const absl::Status status =
+            appender.AppendAndWait(0, lsn, lsn % 2 == 0 ? Durability::kSync : Durability::kAsync);
         ASSERT_TRUE(status.ok() || absl::IsResourceExhausted(status)) << status;
       }
       const std::vector<Lsn> acknowledged = appender.acknowledged();
@@ -214,7 +215,8 @@ TEST(LogFault, ASegmentThatCannotBeRemovedStaysListed) {
   auto base = MakeMemoryFileSystem();
   std::atomic<int> fail{0};  // 1: remove, 2: sync of the directory
   auto fs = MakeFaultyFileSystem(base.get(), [&](FileOperation op, const std::string&) {
-    const bool hit = (fail == 1 && op == FileOperation::kRemove) || (fail == 2 && op == FileOperation::kSyncDirectory);
+    const bool hit =
+        (fail == 1 && op == FileOperation::kRemove) || (fail == 2 && op == FileOperation::kSyncDirectory);
     return hit ? absl::InternalError("EIO") : absl::OkStatus();
   });
   const LogOptions options = TestOptions(1024);

@@ -20,8 +20,9 @@ TEST(SegmentName, ReadsBackAndSortsAsSequencesDo) {
   for (LogSequence first : {LogSequence{1}, LogSequence{10}, ~LogSequence{0}}) {
     EXPECT_EQ(ParseSegmentName(SegmentName(first)), first);
   }
-  for (const char* name : {"", "segment-1.log", "segment-00000000000000000001.tmp", "segment-0000000000000000000x.log",
-                           "segment--0000000000000000001.log", "segment-99999999999999999999.log"}) {
+  for (const char* name :
+       {"", "segment-1.log", "segment-00000000000000000001.tmp", "segment-0000000000000000000x.log",
+        "segment--0000000000000000001.log", "segment-99999999999999999999.log"}) {
     EXPECT_EQ(ParseSegmentName(name), std::nullopt) << name;
   }
 }
@@ -45,7 +46,8 @@ TEST(SegmentHeader, EveryFlippedByteIsSeen) {
     EXPECT_TRUE(absl::IsDataLoss(DecodeSegmentHeader(raw).status())) << i;
     raw[i] ^= 0x10;
   }
-  EXPECT_TRUE(absl::IsDataLoss(DecodeSegmentHeader(absl::MakeConstSpan(raw, kSegmentHeaderBytes - 1)).status()));
+  EXPECT_TRUE(
+      absl::IsDataLoss(DecodeSegmentHeader(absl::MakeConstSpan(raw, kSegmentHeaderBytes - 1)).status()));
 }
 
 TEST(SegmentSeed, DependsOnIdentityAndFirstSequence) {
@@ -111,9 +113,9 @@ TEST(RecordHeaderFormat, NewerVersionsAndUnknownTypesNameThemselves) {
 }
 
 TEST(RecordHeaderFormat, LengthsThatDisagreeAreRefused) {
-  EXPECT_TRUE(absl::IsDataLoss(DecodeWith(8, 0)));        // total
-  EXPECT_TRUE(absl::IsDataLoss(DecodeWith(12, 9)));       // body
-  EXPECT_TRUE(absl::IsDataLoss(DecodeWith(15, 0x7F)));    // a body of 2 GB
+  EXPECT_TRUE(absl::IsDataLoss(DecodeWith(8, 0)));      // total
+  EXPECT_TRUE(absl::IsDataLoss(DecodeWith(12, 9)));     // body
+  EXPECT_TRUE(absl::IsDataLoss(DecodeWith(15, 0x7F)));  // a body of 2 GB
 }
 
 TEST(Footer, ReadsBackAndSeesEveryFlippedByte) {

@@ -64,8 +64,8 @@ TEST(RecoverLog, AllTypesComeBackAsTheyWere) {
   for (int type = 1; type <= 8; ++type) bodies.push_back(BodyOf(2, type, type == 3 ? 4 : 20 * type));
   bodies[6].clear();
   for (int type = 1; type <= 8; ++type) {
-    (*log)->Append(HeaderOf(2, type, static_cast<RecordType>(type)), BytesOf(bodies[type - 1]), Durability::kSync,
-                   [](absl::Status s) { EXPECT_TRUE(s.ok()) << s; });
+    (*log)->Append(HeaderOf(2, type, static_cast<RecordType>(type)), BytesOf(bodies[type - 1]),
+                   Durability::kSync, [](absl::Status s) { EXPECT_TRUE(s.ok()) << s; });
   }
   log->reset();
   Recovered r = Recover(*fs);
@@ -132,7 +132,8 @@ TEST(TornTail, CutAtEveryByteOfTheLastThreeRecordsGivesTheLongestPrefix) {
 TEST(TornTail, ALogThatWasCutGoesOn) {
   const Image image = LogImage(kRecords, false);
   const std::string name = OnlyName(image);
-  for (uint64_t size : {OffsetOf(kRecords) + 1, OffsetOf(kRecords), OffsetOf(1), OffsetOf(1) - 1, uint64_t{1}, uint64_t{0}}) {
+  for (uint64_t size :
+       {OffsetOf(kRecords) + 1, OffsetOf(kRecords), OffsetOf(1), OffsetOf(1) - 1, uint64_t{1}, uint64_t{0}}) {
     SCOPED_TRACE(size);
     auto fs = FromImage({{name, image.at(name).substr(0, size)}});
     const Lsn kept = size < kSegmentHeaderBytes ? 0 : (size - kSegmentHeaderBytes) / kRecordSize;
@@ -157,7 +158,8 @@ TEST(Damage, EveryFlippedByteOfTheLastThreeRecordsIsCutOrRefusedWithItsOffset) {
         if (something_follows) {
           ASSERT_TRUE(absl::IsDataLoss(r.status)) << r.status;
           ASSERT_THAT(std::string(r.status.message()), HasSubstr(name));
-          ASSERT_THAT(std::string(r.status.message()), HasSubstr(absl::StrCat("offset ", OffsetOf(hit), ":")));
+          ASSERT_THAT(std::string(r.status.message()),
+                      HasSubstr(absl::StrCat("offset ", OffsetOf(hit), ":")));
           ASSERT_EQ(TakeImage(*fs).at(name), bytes) << "a refused log is left as it is";
         } else {
           ASSERT_TRUE(r.status.ok()) << r.status;
@@ -180,6 +182,16 @@ TEST(Damage, EveryFlippedByteOfTheSegmentHeaderIsRefusedWhenRecordsFollow) {
     ASSERT_TRUE(absl::IsDataLoss(r.status)) << at << " " << r.status;
     ASSERT_THAT(std::string(r.status.message()), HasSubstr("offset 0:"));
   }
+}
+
+TEST(Damage, AForeignSegmentWithADamagedHeaderIsNotTakenForATornOne) {
+  std::string bytes = LogImage(2, false).begin()->second;
+  bytes[3] = 'x';
+  LogIdentity other = kIdentity;
+  ++other.cluster;
+  auto fs = FromImage({{SegmentName(1), bytes}});
+  EXPECT_TRUE(absl::IsDataLoss(Recover(*fs, TestOptions(), other).status));
+  EXPECT_EQ(TakeImage(*fs).at(SegmentName(1)), bytes);
 }
 
 TEST(Damage, ADamagedSegmentThatIsNotTheLastIsRefused) {
@@ -327,7 +339,8 @@ TEST(NewerFormat, RecordIsFailedPreconditionWithItsOffset) {
   std::string& bytes = image.begin()->second;
   char* record = bytes.data() + OffsetOf(2);
   record[4] = 2;
-  StoreLittle<uint32_t>(record + 132, Crc32c(record, 132, Crc32c(record + 24, 8, SegmentSeed({kIdentity, 1}))));
+  StoreLittle<uint32_t>(record + 132,
+                        Crc32c(record, 132, Crc32c(record + 24, 8, SegmentSeed({kIdentity, 1}))));
   auto fs = FromImage(image);
   Recovered r = Recover(*fs);
   EXPECT_TRUE(absl::IsFailedPrecondition(r.status)) << r.status;

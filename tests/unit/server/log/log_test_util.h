@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What the tests of the log share: records with known content, a log to append them to, and images of its files.
+// What the tests of the log share: records with known content, a log to append them to, and images of its
+// files.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -140,7 +141,8 @@ class Appender {
   void Wait() {
     absl::MutexLock lock(&mu_);
     mu_.Await(absl::Condition(
-        +[](Appender* self) ABSL_NO_THREAD_SAFETY_ANALYSIS { return self->ended_.size() == self->appended_; }, this));
+        +[](Appender* self) ABSL_NO_THREAD_SAFETY_ANALYSIS { return self->ended_.size() == self->appended_; },
+        this));
   }
   absl::Status AppendAndWait(PartitionId partition, Lsn lsn, Durability durability, size_t body_size = 29) {
     Append(partition, lsn, durability, body_size);
@@ -169,7 +171,8 @@ class Appender {
 };
 
 // Recovers and opens.
-inline absl::StatusOr<std::unique_ptr<LogWriter>> OpenRecovered(FileSystem* fs, const LogOptions& options = TestOptions()) {
+inline absl::StatusOr<std::unique_ptr<LogWriter>> OpenRecovered(FileSystem* fs,
+                                                                const LogOptions& options = TestOptions()) {
   absl::StatusOr<LogRecovery> recovered =
       RecoverLog(*fs, options, kIdentity, [](const Record&) { return absl::OkStatus(); });
   if (!recovered.ok()) return recovered.status();
@@ -198,7 +201,8 @@ inline void PutFile(FileSystem& fs, const std::string& path, const std::string& 
   ASSERT_TRUE((*file)->Sync().ok());
 }
 
-inline std::unique_ptr<MemoryFileSystem> FromImage(const Image& image, const std::string& directory = "/data/log") {
+inline std::unique_ptr<MemoryFileSystem> FromImage(const Image& image,
+                                                   const std::string& directory = "/data/log") {
   auto fs = MakeMemoryFileSystem();
   EXPECT_TRUE(fs->CreateDirectories(directory).ok());
   for (const auto& [name, bytes] : image) PutFile(*fs, absl::StrCat(directory, "/", name), bytes);

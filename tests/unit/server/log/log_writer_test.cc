@@ -240,10 +240,12 @@ TEST(LogWriter, TheQueueIsBoundedAndARefusalKeepsItsPlace) {
   ASSERT_EQ(ended.size(), 5u);
   for (Lsn lsn = 1; lsn <= 5; ++lsn) EXPECT_EQ(ended[lsn - 1].first, lsn);
   EXPECT_TRUE(absl::IsResourceExhausted(ended[4].second)) << ended[4].second;
-  EXPECT_THAT(std::string(ended[4].second.message()), HasSubstr(absl::StrCat("limit ", options.max_queued_bytes)));
+  EXPECT_THAT(std::string(ended[4].second.message()),
+              HasSubstr(absl::StrCat("limit ", options.max_queued_bytes)));
   EXPECT_THAT(appender.acknowledged(), ElementsAre(1, 2, 3, 4));
   EXPECT_TRUE((*log)->CheckRoom().ok());
-  EXPECT_TRUE(appender.AppendAndWait(0, 6, Durability::kSync, 4000).ok()) << "one larger than the bound, alone";
+  EXPECT_TRUE(appender.AppendAndWait(0, 6, Durability::kSync, 4000).ok())
+      << "one larger than the bound, alone";
 }
 
 TEST(LogWriter, BelowTheLowWaterMarkAppendsAreRefusedUntilRoomReturns) {
@@ -273,7 +275,8 @@ TEST(LogWriter, VolatileAndTooLargeRecordsAreRefused) {
   ASSERT_TRUE(log.ok());
   Appender appender(log->get());
   EXPECT_TRUE(absl::IsInternal(appender.AppendAndWait(0, 1, Durability::kVolatile)));
-  const absl::Status large = appender.AppendAndWait(0, 2, Durability::kAsync, limits::kMaxRecordBytes - kRecordHeaderBytes + 1);
+  const absl::Status large =
+      appender.AppendAndWait(0, 2, Durability::kAsync, limits::kMaxRecordBytes - kRecordHeaderBytes + 1);
   EXPECT_TRUE(absl::IsInvalidArgument(large)) << large;
   EXPECT_TRUE(appender.AppendAndWait(0, 3, Durability::kSync).ok());
   EXPECT_TRUE((*log)->health().ok());
@@ -285,14 +288,16 @@ TEST(LogWriter, SegmentsRotateAndGoOnceReleased) {
   auto log = OpenRecovered(fs.get(), options);
   ASSERT_TRUE(log.ok());
   Appender appender(log->get());
-  for (Lsn lsn = 1; lsn <= 23; ++lsn) ASSERT_TRUE(appender.AppendAndWait(lsn % 2, lsn, Durability::kAsync).ok());
+  for (Lsn lsn = 1; lsn <= 23; ++lsn)
+    ASSERT_TRUE(appender.AppendAndWait(lsn % 2, lsn, Durability::kAsync).ok());
   EXPECT_EQ((*log)->stats().segments, 5u);  // 1-5, 6-10, 11-15, 16-20, 21-23
   const Image before = TakeImage(*fs);
   uint64_t bytes = 0;
   for (const auto& [name, content] : before) bytes += content.size();
   EXPECT_EQ((*log)->stats().disk_bytes, bytes);
 
-  // Partition 0 has redone up to 12, partition 1 up to 9: the second segment holds 10 of one and 9 of the other.
+  // Partition 0 has redone up to 12, partition 1 up to 9: the second segment holds 10 of one and 9 of the
+  // other.
   const auto redone = [](PartitionId p, Lsn lsn) { return lsn <= (p == 0 ? 12u : 9u); };
   ASSERT_TRUE((*log)->RemoveSegments(redone).ok());
   EXPECT_EQ((*log)->stats().segments, 3u);

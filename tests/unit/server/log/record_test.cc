@@ -45,13 +45,13 @@ TEST(PushBody, LiesWhereTheFormatSays) {
   ASSERT_EQ(body.size(), 8u + 80 + 40);
   EXPECT_EQ(LoadLittle<uint32_t>(body.data()), 2u);
   EXPECT_EQ(LoadLittle<uint32_t>(body.data() + 8), 7u);
-  EXPECT_EQ(LoadLittle<uint32_t>(body.data() + 8 + 12), 1u);                 // has counts
-  EXPECT_EQ(LoadLittle<uint32_t>(body.data() + 8 + 16), 2u);                 // rows
-  EXPECT_EQ(LoadLittle<float>(body.data() + 8 + 24), 0.5f);                  // learning rate
-  EXPECT_EQ(LoadLittle<uint64_t>(body.data() + 40), 11u);                    // first id
-  EXPECT_EQ(LoadLittle<uint32_t>(body.data() + 60), 4u);                     // second count
-  EXPECT_EQ(LoadLittle<float>(body.data() + 64), -2.5f);                     // first value
-  EXPECT_EQ(LoadLittle<uint32_t>(body.data() + 88 + 20), 77u);               // cut-off
+  EXPECT_EQ(LoadLittle<uint32_t>(body.data() + 8 + 12), 1u);    // has counts
+  EXPECT_EQ(LoadLittle<uint32_t>(body.data() + 8 + 16), 2u);    // rows
+  EXPECT_EQ(LoadLittle<float>(body.data() + 8 + 24), 0.5f);     // learning rate
+  EXPECT_EQ(LoadLittle<uint64_t>(body.data() + 40), 11u);       // first id
+  EXPECT_EQ(LoadLittle<uint32_t>(body.data() + 60), 4u);        // second count
+  EXPECT_EQ(LoadLittle<float>(body.data() + 64), -2.5f);        // first value
+  EXPECT_EQ(LoadLittle<uint32_t>(body.data() + 88 + 20), 77u);  // cut-off
 }
 
 TEST(PushBody, ReadsBack) {
@@ -133,9 +133,10 @@ TEST(PushBody, HostileLengthsAreRefused) {
     uint32_t value;
     const char* message;
   };
-  for (const Case& c : {Case{0, 0xFFFFFFFF, "slices do not fit"}, Case{4, 1, "reserved"},
-                        Case{8 + 8, limits::kMaxDim + 1, "dim"}, Case{8 + 8, limits::kMaxDim, "values"},
-                        Case{8 + 12, 2, "flags"}, Case{8 + 16, 0xFFFFFFFF, "ids"}, Case{8 + 16, 0x20000000, "ids"}}) {
+  for (const Case& c :
+       {Case{0, 0xFFFFFFFF, "slices do not fit"}, Case{4, 1, "reserved"},
+        Case{8 + 8, limits::kMaxDim + 1, "dim"}, Case{8 + 8, limits::kMaxDim, "values"},
+        Case{8 + 12, 2, "flags"}, Case{8 + 16, 0xFFFFFFFF, "ids"}, Case{8 + 16, 0x20000000, "ids"}}) {
     Buffer body = SampleBody();
     StoreLittle<uint32_t>(body.data() + c.offset, c.value);
     auto parsed = ParsePushBody(body.span());
@@ -150,13 +151,15 @@ TEST(PushBody, RandomBytesNeverReadOutside) {
   std::mt19937_64 random(seed);
   for (int round = 0; round < 20000; ++round) {
     Buffer body = SampleBody();
-    for (int flips = 0; flips < 3; ++flips) body.data()[random() % body.size()] = static_cast<uint8_t>(random());
+    for (int flips = 0; flips < 3; ++flips)
+      body.data()[random() % body.size()] = static_cast<uint8_t>(random());
     auto parsed = ParsePushBody(body.span());
     if (!parsed.ok()) continue;
     for (const PushSlice& s : *parsed) {
       ASSERT_EQ(s.values.size(), s.ids.size() * s.dim);
       ASSERT_GE(reinterpret_cast<const uint8_t*>(s.ids.data()), body.data());
-      ASSERT_LE(reinterpret_cast<const uint8_t*>(s.values.data() + s.values.size()), body.data() + body.size());
+      ASSERT_LE(reinterpret_cast<const uint8_t*>(s.values.data() + s.values.size()),
+                body.data() + body.size());
     }
   }
 }
@@ -175,7 +178,9 @@ TEST(PushBody, EmptyBodyHasNoSlices) {
   EXPECT_TRUE(parsed->empty());
 }
 
-absl::Span<const uint8_t> Span(const std::string& s) { return {reinterpret_cast<const uint8_t*>(s.data()), s.size()}; }
+absl::Span<const uint8_t> Span(const std::string& s) {
+  return {reinterpret_cast<const uint8_t*>(s.data()), s.size()};
+}
 
 TEST(WriterFloor, ReadsBack) {
   for (const WriterFloor& floor : {WriterFloor{0, {}}, WriterFloor{5, {7, 9, ~uint64_t{0}}}}) {

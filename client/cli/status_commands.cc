@@ -1,0 +1,160 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+// rowhouse status | wait | healthcheck | version
+
+#include <httplib.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/command.h"
+#include "client/cli/output.h"
+#include "common/status_macros.h"
+#include "common/units.h"
+#include "server/listen_address.h"
+#include "server/version.h"
+
+namespace rowhouse::cli {
+namespace {
+
+constexpr auto kPollInterval = std::chrono::milliseconds(200);
+constexpr auto kProbeTimeout = std::chrono::milliseconds(1000);
+constexpr int kHealthTimeoutSeconds = 3;
+
+nlohmann::json ToJson(const ServerStatus& s) {
+  return {{"server", s.server},
+          {"address", s.address},
+          {"version", s.version},
+          {"state", s.state},
+          {"owned_partitions", s.owned_partitions},
+          {"partition_count", s.partition_count},
+          {"memory_budget_bytes", s.memory_budget_bytes},
+          {"resident_bytes", s.resident_bytes},
+          {"peak_resident_bytes", s.peak_resident_bytes},
+          {"resident_rows", s.resident_rows},
+          {"resident_row_bytes", s.resident_row_bytes},
+          {"stored_rows", s.stored_rows},
+          {"stored_row_bytes", s.stored_row_bytes},
+          {"spill_disk_bytes", s.spill_disk_bytes},
+          {"log_disk_bytes", s.log_disk_bytes},
+          {"pulled_rows", s.pulled_rows},
+          {"spill_read_rows", s.spill_read_rows},
+          {"pushed_rows", s.pushed_rows},
+          {"duplicate_parts", s.duplicate_parts},
+          {"uptime_seconds", s.uptime_seconds},
+          {"pid", s.pid}};
+}
+
+absl::Status ShowStatus(const ConnectFlags& connect, const std::string& output, bool* healthy) {
+  RH_ASSIGN_OR_RETURN(const auto client, Connect(connect));
+  RH_ASSIGN_OR_RETURN(const std::vector<ServerStatus> statuses, client->ServerStatuses());
+  *healthy = std::all_of(statuses.begin(), statuses.end(), [](const ServerStatus& s) { return s.state == "ready"; });
+  if (output == "json") {
+    nlohmann::json list = nlohmann::json::array();
+    for (const ServerStatus& s : statuses) list.push_back(ToJson(s));
+    Write(list.dump(2) + "\n");
+    return absl::OkStatus();
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const ServerStatus& s : statuses) {
+    rows.push_back({absl::StrCat(s.server), s.address, s.state, s.version, absl::StrCat(s.owned_partitions, "/", s.partition_count),
+                    absl::StrCat(s.stored_rows), absl::StrCat(s.resident_rows), FormatBytes(s.peak_resident_bytes),
+                    FormatBytes(s.memory_budget_bytes), FormatBytes(s.spill_disk_bytes), FormatBytes(s.log_disk_bytes),
+                    absl::StrCat(s.pulled_rows), absl::StrCat(s.pushed_rows),
+                    absl::FormatDuration(absl::Seconds(s.uptime_seconds))});
+  }
+  Write(FormatTable({"SERVER", "ADDRESS", "STATE", "VERSION", "PARTITIONS", "STORED", "RESIDENT", "PEAK", "BUDGET", "SPILL", "LOG",
+                     "PULLED", "PUSHED", "UPTIME"},
+                    rows));
+  return absl::OkStatus();
+}
+
+// Empty when every server is ready, else what is missing.
+std::string MissingForReady(const ConnectFlags& connect) {
+  const auto client = Connect(connect, kProbeTimeout);
+  if (!client.ok()) return std::string(client.status().message());
+  const auto statuses = (*client)->ServerStatuses();
+  if (!statuses.ok()) return std::string(statuses.status().message());
+  for (const ServerStatus& s : *statuses) {
+    if (s.state != "ready") return absl::StrCat("server ", s.server, " (", s.address, ") is ", s.state);
+  }
+  return "";
+}
+
+int Wait(const ConnectFlags& connect) {
+  const auto timeout = ParseDuration(connect.timeout);
+  if (!timeout.ok()) return Report(timeout.status());
+  const auto deadline = std::chrono::steady_clock::now() + absl::ToChronoMilliseconds(*timeout);
+  while (true) {
+    const std::string missing = MissingForReady(connect);
+    if (missing.empty()) return kOk;
+    if (std::chrono::steady_clock::now() >= deadline) {
+      WriteError(absl::StrCat("error: not ready after ", connect.timeout, ": ", missing, "\n"));
+      return kTimeout;
+    }
+    std::this_thread::sleep_for(kPollInterval);
+  }
+}
+
+int CheckHealth(const std::string& text) {
+  const auto address = server::ParseListenAddress("--http-address", text);
+  if (!address.ok()) return Report(address.status());
+  httplib::Client client(address->host, address->port);
+  client.set_connection_timeout(kHealthTimeoutSeconds);
+  client.set_read_timeout(kHealthTimeoutSeconds);
+  const auto answer = client.Get("/readyz");
+  if (!answer) {
+    WriteError(absl::StrCat("unhealthy: ", text, " does not answer: ", httplib::to_string(answer.error()), "\n"));
+    return kUnhealthy;
+  }
+  if (answer->status != 200) {
+    WriteError(absl::StrCat("unhealthy: ", answer->body));
+    return kUnhealthy;
+  }
+  return kOk;
+}
+
+}  // namespace
+
+void AddStatusCommands(CLI::App& app, Selected* selected) {
+  CLI::App* status = app.add_subcommand("status", "Show every server; exit code 3 unless all are ready");
+  const auto connect = AddConnectFlags(*status);
+  auto output = std::make_shared<std::string>();
+  AddOutputFlag(*status, output.get());
+  status->footer("Examples:\n  rowhouse status\n  rowhouse status -o json --address 127.0.0.1:7601");
+  status->callback([=] {
+    selected->run = [=] {
+      bool healthy = false;
+      const int code = Report(ShowStatus(*connect, *output, &healthy));
+      return code == kOk && !healthy ? kUnhealthy : code;
+    };
+  });
+
+  CLI::App* wait = app.add_subcommand("wait", "Wait until every server is ready; exit code 4 when the time is over");
+  const auto wait_connect = AddConnectFlags(*wait);
+  wait_connect->timeout = "60s";
+  auto condition = std::make_shared<std::string>("ready");
+  wait->add_option("--for", *condition, "ready")->check(CLI::IsMember({"ready"}))->capture_default_str();
+  wait->footer("Examples:\n  rowhouse wait --for ready --timeout 60s");
+  wait->callback([=] { selected->run = [=] { return Wait(*wait_connect); }; });
+
+  CLI::App* health = app.add_subcommand("healthcheck", "Ask this machine's server for /readyz; exit code 3 when it is not ready");
+  auto http = std::make_shared<std::string>("127.0.0.1:7680");
+  health->add_option("--http-address", *http, "host:port of the server's --http-listen")
+      ->envname("ROWHOUSE_HTTP_ADDRESS")
+      ->capture_default_str();
+  health->footer("Examples:\n  rowhouse healthcheck");
+  health->callback([=] { selected->run = [=] { return CheckHealth(*http); }; });
+
+  CLI::App* version = app.add_subcommand("version", "Print the version");
+  version->footer("Examples:\n  rowhouse version");
+  version->callback([=] {
+    selected->run = [] {
+      Write(absl::StrCat("rowhouse ", server::Version(), "\n"));
+      return static_cast<int>(kOk);
+    };
+  });
+}
+
+}  // namespace rowhouse::cli

@@ -1,0 +1,197 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+// rowhouse table create | list | describe | drop | digest | dump
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/command.h"
+#include "client/cli/output.h"
+#include "client/cli/table_export.h"
+#include "client/cli/table_text.h"
+#include "common/status_macros.h"
+
+namespace rowhouse::cli {
+namespace {
+
+struct CreateFlags {
+  std::string name, optimizer = "sgd", initializer = "zeros", durability = "async", unseen = "initial", padding_id;
+  TableSpec spec;
+  std::optional<float> learning_rate, epsilon, initial_accumulator;
+  bool if_not_exists = false;
+};
+
+absl::StatusOr<TableSpec> SpecOf(const CreateFlags& flags) {
+  TableSpec spec = flags.spec;
+  spec.name = flags.name;
+  RH_ASSIGN_OR_RETURN(const OptimizerConfig::Kind kind, ParseOptimizer(flags.optimizer));
+  if (kind == OptimizerConfig::Kind::kSgd) spec.optimizer = Sgd();
+  if (kind == OptimizerConfig::Kind::kAdagrad) spec.optimizer = Adagrad();
+  if (kind == OptimizerConfig::Kind::kRowwiseAdagrad) spec.optimizer = RowwiseAdagrad();
+  spec.optimizer.learning_rate = flags.learning_rate.value_or(spec.optimizer.learning_rate);
+  spec.optimizer.epsilon = flags.epsilon.value_or(spec.optimizer.epsilon);
+  spec.optimizer.initial_accumulator = flags.initial_accumulator.value_or(spec.optimizer.initial_accumulator);
+  RH_ASSIGN_OR_RETURN(spec.initializer, ParseInitializer(flags.initializer));
+  RH_ASSIGN_OR_RETURN(spec.durability, ParseDurability(flags.durability));
+  spec.unseen_reads_zeros = flags.unseen == "zeros";
+  if (!flags.padding_id.empty()) {
+    RH_ASSIGN_OR_RETURN(spec.padding_id, ParseId(flags.padding_id));
+  }
+  return spec;
+}
+
+absl::Status Create(const ConnectFlags& connect, const CreateFlags& flags) {
+  RH_ASSIGN_OR_RETURN(const TableSpec spec, SpecOf(flags));
+  RH_ASSIGN_OR_RETURN(const auto client, Connect(connect));
+  RH_ASSIGN_OR_RETURN(const Table table, flags.if_not_exists ? client->OpenOrCreateTable(spec) : client->CreateTable(spec));
+  Write(absl::StrCat("table ", table.name(), ": table_id ", table.id(), ", schema_version ", table.schema_version(), "\n"));
+  return absl::OkStatus();
+}
+
+absl::Status List(const ConnectFlags& connect, const std::string& output) {
+  RH_ASSIGN_OR_RETURN(const auto client, Connect(connect));
+  RH_ASSIGN_OR_RETURN(const std::vector<Table> tables, client->ListTables());
+  std::vector<std::vector<std::string>> rows;
+  nlohmann::json list = nlohmann::json::array();
+  for (const Table& table : tables) {
+    RH_ASSIGN_OR_RETURN(const TableSpec spec, client->DescribeTable(table.name()));
+    rows.push_back({spec.name, absl::StrCat(table.id()), absl::StrCat(spec.dim), OptimizerText(spec.optimizer.kind),
+                    InitializerText(spec.initializer), DurabilityText(spec.durability)});
+    list.push_back(SpecToJson(table, spec));
+  }
+  if (output == "json") {
+    Write(list.dump(2) + "\n");
+  } else {
+    Write(FormatTable({"NAME", "ID", "DIM", "OPTIMIZER", "INITIALIZER", "DURABILITY"}, rows));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Describe(const ConnectFlags& connect, const std::string& name, const std::string& output) {
+  RH_ASSIGN_OR_RETURN(const auto client, Connect(connect));
+  RH_ASSIGN_OR_RETURN(const Table table, client->OpenTable(name));
+  RH_ASSIGN_OR_RETURN(const TableSpec spec, client->DescribeTable(name));
+  const nlohmann::json object = SpecToJson(table, spec);
+  if (output == "json") {
+    Write(object.dump(2) + "\n");
+    return absl::OkStatus();
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [key, value] : object.items()) {
+    rows.push_back({key, value.is_string() ? value.get<std::string>() : value.is_null() ? "none" : value.dump()});
+  }
+  Write(FormatTable({"FIELD", "VALUE"}, rows));
+  return absl::OkStatus();
+}
+
+absl::Status Drop(const ConnectFlags& connect, const std::string& name, bool yes) {
+  if (!yes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("dropping table \"", name, "\" deletes its rows on every server for good: repeat with --yes"));
+  }
+  RH_ASSIGN_OR_RETURN(const auto client, Connect(connect));
+  RH_RETURN_IF_ERROR(client->DropTable(name));
+  Write(absl::StrCat("table ", name, " dropped\n"));
+  return absl::OkStatus();
+}
+
+absl::Status Digest(const ConnectFlags& connect, const std::vector<std::string>& names) {
+  RH_ASSIGN_OR_RETURN(const auto client, Connect(connect));
+  RH_ASSIGN_OR_RETURN(const TableDigest digest, DigestTables(*client, names));
+  Write(absl::StrCat(digest.sha256, "  ", digest.tables, " tables, ", digest.rows, " rows\n"));
+  return absl::OkStatus();
+}
+
+absl::Status Dump(const ConnectFlags& connect, const std::string& name, const std::string& file) {
+  RH_ASSIGN_OR_RETURN(const auto client, Connect(connect));
+  RH_ASSIGN_OR_RETURN(const DumpedTable dumped, DumpTableToNpy(*client, name, file));
+  Write(absl::StrCat(dumped.rows, " rows: ", dumped.ids_path, ", ", dumped.rows_path, "\n"));
+  return absl::OkStatus();
+}
+
+void AddCreate(CLI::App& table, Selected* selected) {
+  CLI::App* command = table.add_subcommand("create", "Create a table");
+  const auto connect = AddConnectFlags(*command);
+  auto flags = std::make_shared<CreateFlags>();
+  command->add_option("NAME", flags->name, "1 to 128 characters of [A-Za-z0-9_.-]")->required();
+  command->add_option("--dim", flags->spec.dim, "Elements of a row")->required();
+  command->add_option("--optimizer", flags->optimizer, "sgd, adagrad or rowwise_adagrad")->capture_default_str();
+  command->add_option("--learning-rate", flags->learning_rate, "Learning rate of pushes that carry none");
+  command->add_option("--epsilon", flags->epsilon, "Of adagrad and rowwise_adagrad");
+  command->add_option("--initial-accumulator", flags->initial_accumulator, "Of adagrad and rowwise_adagrad");
+  command->add_option("--initializer", flags->initializer, "zeros, constant:VALUE, uniform:LOW,HIGH or inverse_sqrt_dim")
+      ->capture_default_str();
+  command->add_option("--seed", flags->spec.seed, "Seed of initial rows")->capture_default_str();
+  command->add_option("--durability", flags->durability, "volatile, async or sync")->capture_default_str();
+  command->add_option("--num-rows", flags->spec.num_rows, "Ids are below this; 0: any 64-bit id")->capture_default_str();
+  command->add_option("--padding-id", flags->padding_id, "Id whose gradients are dropped");
+  command->add_option("--unseen", flags->unseen, "What ids never pushed read as: initial or zeros")
+      ->check(CLI::IsMember({"initial", "zeros"}))
+      ->capture_default_str();
+  command->add_flag("--allow-nan", flags->spec.allow_nan, "Apply gradients that have a NaN or an infinity");
+  command->add_flag("--track-last-push-time", flags->spec.track_last_push_time, "Keep the time that Expire needs, 4 bytes a row");
+  command->add_flag("--if-not-exists", flags->if_not_exists, "Succeed when the same table is there");
+  command->footer("Examples:\n  rowhouse table create user --dim 16 --optimizer adagrad --learning-rate 0.05\n"
+                  "  rowhouse table create item --dim 64 --initializer uniform:-0.05,0.05 --seed 7 --durability sync");
+  command->callback([=] { selected->run = [=] { return Report(Create(*connect, *flags)); }; });
+}
+
+void AddLookups(CLI::App& table, Selected* selected) {
+  CLI::App* list = table.add_subcommand("list", "List all tables by name");
+  const auto list_connect = AddConnectFlags(*list);
+  auto list_output = std::make_shared<std::string>();
+  AddOutputFlag(*list, list_output.get());
+  list->footer("Examples:\n  rowhouse table list\n  rowhouse table list -o json");
+  list->callback([=] { selected->run = [=] { return Report(List(*list_connect, *list_output)); }; });
+
+  CLI::App* describe = table.add_subcommand("describe", "Show a table's schema");
+  const auto connect = AddConnectFlags(*describe);
+  auto name = std::make_shared<std::string>(), output = std::make_shared<std::string>();
+  describe->add_option("NAME", *name, "Table")->required();
+  AddOutputFlag(*describe, output.get());
+  describe->footer("Examples:\n  rowhouse table describe user\n  rowhouse table describe user -o json");
+  describe->callback([=] { selected->run = [=] { return Report(Describe(*connect, *name, *output)); }; });
+}
+
+void AddDrop(CLI::App& table, Selected* selected) {
+  CLI::App* command = table.add_subcommand("drop", "Drop a table and its rows on every server");
+  const auto connect = AddConnectFlags(*command);
+  auto name = std::make_shared<std::string>();
+  auto yes = std::make_shared<bool>(false);
+  command->add_option("NAME", *name, "Table")->required();
+  command->add_flag("--yes", *yes, "Do not ask");
+  command->footer("Examples:\n  rowhouse table drop user --yes");
+  command->callback([=] { selected->run = [=] { return Report(Drop(*connect, *name, *yes)); }; });
+}
+
+void AddExports(CLI::App& table, Selected* selected) {
+  CLI::App* digest = table.add_subcommand("digest", "One SHA-256 over names, ids, weights and state of all stored rows");
+  const auto digest_connect = AddConnectFlags(*digest);
+  auto names = std::make_shared<std::vector<std::string>>();
+  digest->add_option("NAME", *names, "Tables; default all");
+  digest->footer("Equal tables have equal digests, whatever the number of servers and partitions.\n"
+                 "Examples:\n  rowhouse table digest\n  rowhouse table digest user item");
+  digest->callback([=] { selected->run = [=] { return Report(Digest(*digest_connect, *names)); }; });
+
+  CLI::App* dump = table.add_subcommand("dump", "Write a table's stored ids and rows to files");
+  const auto connect = AddConnectFlags(*dump);
+  auto name = std::make_shared<std::string>(), file = std::make_shared<std::string>();
+  auto format = std::make_shared<std::string>("npy");
+  dump->add_option("NAME", *name, "Table")->required();
+  dump->add_option("--format", *format, "npy")->check(CLI::IsMember({"npy"}))->capture_default_str();
+  dump->add_option("-o,--output", *file, "FILE: ids go to FILE.ids.npy (uint64), rows to FILE.rows.npy (float32)")->required();
+  dump->footer("Examples:\n  rowhouse table dump user -o user        # user.ids.npy and user.rows.npy");
+  dump->callback([=] { selected->run = [=] { return Report(Dump(*connect, *name, *file)); }; });
+}
+
+}  // namespace
+
+void AddTableCommands(CLI::App& app, Selected* selected) {
+  CLI::App* table = app.add_subcommand("table", "Create, look at and export tables");
+  table->require_subcommand(1);
+  AddCreate(*table, selected);
+  AddLookups(*table, selected);
+  AddDrop(*table, selected);
+  AddExports(*table, selected);
+}
+
+}  // namespace rowhouse::cli

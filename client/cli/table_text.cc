@@ -1,0 +1,126 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+#include "client/cli/table_text.h"
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/status_macros.h"
+
+namespace rowhouse::cli {
+namespace {
+
+absl::Status Unknown(const char* what, const std::string& text, const char* allowed) {
+  return absl::InvalidArgumentError(absl::StrCat(what, " is \"", text, "\", want ", allowed));
+}
+
+absl::StatusOr<std::vector<float>> ParseFloats(const std::string& text, absl::string_view list, size_t count) {
+  std::vector<float> out;
+  for (absl::string_view item : absl::StrSplit(list, ',')) {
+    float value = 0;
+    if (!absl::SimpleAtof(item, &value)) return Unknown("--initializer", text, "numbers after the colon");
+    out.push_back(value);
+  }
+  if (out.size() != count) return Unknown("--initializer", text, count == 1 ? "one number" : "two numbers");
+  return out;
+}
+
+}  // namespace
+
+absl::StatusOr<InitializerConfig> ParseInitializer(const std::string& text) {
+  const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(text, absl::MaxSplits(':', 1));
+  if (text == "zeros") return InitializerConfig::Zeros();
+  if (text == "inverse_sqrt_dim") return InitializerConfig::InverseSqrtDim();
+  if (parts.first == "constant") {
+    RH_ASSIGN_OR_RETURN(const std::vector<float> values, ParseFloats(text, parts.second, 1));
+    return InitializerConfig::Constant(values[0]);
+  }
+  if (parts.first == "uniform") {
+    RH_ASSIGN_OR_RETURN(const std::vector<float> values, ParseFloats(text, parts.second, 2));
+    return InitializerConfig::Uniform(values[0], values[1]);
+  }
+  return Unknown("--initializer", text, "zeros, constant:VALUE, uniform:LOW,HIGH or inverse_sqrt_dim");
+}
+
+std::string InitializerText(const InitializerConfig& initializer) {
+  switch (initializer.kind) {
+    case InitializerConfig::Kind::kZeros:
+      return "zeros";
+    case InitializerConfig::Kind::kConstant:
+      return absl::StrCat("constant:", initializer.value);
+    case InitializerConfig::Kind::kUniform:
+      return absl::StrCat("uniform:", initializer.low, ",", initializer.high);
+    case InitializerConfig::Kind::kInverseSqrtDim:
+      return "inverse_sqrt_dim";
+  }
+  return "unknown";
+}
+
+absl::StatusOr<OptimizerConfig::Kind> ParseOptimizer(const std::string& text) {
+  if (text == "sgd") return OptimizerConfig::Kind::kSgd;
+  if (text == "adagrad") return OptimizerConfig::Kind::kAdagrad;
+  if (text == "rowwise_adagrad") return OptimizerConfig::Kind::kRowwiseAdagrad;
+  return Unknown("--optimizer", text, "sgd, adagrad or rowwise_adagrad");
+}
+
+std::string OptimizerText(OptimizerConfig::Kind kind) {
+  switch (kind) {
+    case OptimizerConfig::Kind::kSgd:
+      return "sgd";
+    case OptimizerConfig::Kind::kAdagrad:
+      return "adagrad";
+    case OptimizerConfig::Kind::kRowwiseAdagrad:
+      return "rowwise_adagrad";
+  }
+  return "unknown";
+}
+
+absl::StatusOr<DurabilityLevel> ParseDurability(const std::string& text) {
+  if (text == "volatile") return DurabilityLevel::kVolatile;
+  if (text == "async") return DurabilityLevel::kAsync;
+  if (text == "sync") return DurabilityLevel::kSync;
+  return Unknown("--durability", text, "volatile, async or sync");
+}
+
+std::string DurabilityText(DurabilityLevel level) {
+  switch (level) {
+    case DurabilityLevel::kVolatile:
+      return "volatile";
+    case DurabilityLevel::kAsync:
+      return "async";
+    case DurabilityLevel::kSync:
+      return "sync";
+  }
+  return "unknown";
+}
+
+nlohmann::json SpecToJson(const Table& table, const TableSpec& spec) {
+  nlohmann::json out = {{"name", spec.name},
+                        {"table_id", table.id()},
+                        {"schema_version", table.schema_version()},
+                        {"dim", spec.dim},
+                        {"optimizer", OptimizerText(spec.optimizer.kind)},
+                        {"learning_rate", spec.optimizer.learning_rate},
+                        {"epsilon", spec.optimizer.epsilon},
+                        {"initial_accumulator", spec.optimizer.initial_accumulator},
+                        {"initializer", InitializerText(spec.initializer)},
+                        {"seed", absl::StrCat(spec.seed)},
+                        {"durability", DurabilityText(spec.durability)},
+                        {"num_rows", absl::StrCat(spec.num_rows)},
+                        {"padding_id", nullptr},
+                        {"unseen", spec.unseen_reads_zeros ? "zeros" : "initial"},
+                        {"allow_nan", spec.allow_nan},
+                        {"frozen", spec.frozen},
+                        {"track_last_push_time", spec.track_last_push_time}};
+  if (spec.padding_id.has_value()) out["padding_id"] = absl::StrCat(*spec.padding_id);
+  return out;
+}
+
+absl::StatusOr<uint64_t> ParseId(const std::string& text) {
+  uint64_t id = 0;
+  if (absl::SimpleAtoi(text, &id)) return id;
+  int64_t negative = 0;
+  if (absl::SimpleAtoi(text, &negative)) return static_cast<uint64_t>(negative);
+  return absl::InvalidArgumentError(absl::StrCat("id \"", text, "\" is not a 64-bit number"));
+}
+
+}  // namespace rowhouse::cli

@@ -1,0 +1,31 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Table specs as words on a command line and as JSON. Pure functions.
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "rowhouse/client.h"
+
+namespace rowhouse::cli {
+
+// "zeros", "constant:0.5", "uniform:-0.1,0.1", "inverse_sqrt_dim". InvalidArgument otherwise.
+absl::StatusOr<InitializerConfig> ParseInitializer(const std::string& text);
+std::string InitializerText(const InitializerConfig& initializer);
+
+// "sgd", "adagrad", "rowwise_adagrad". InvalidArgument otherwise.
+absl::StatusOr<OptimizerConfig::Kind> ParseOptimizer(const std::string& text);
+std::string OptimizerText(OptimizerConfig::Kind kind);
+
+// "volatile", "async", "sync". InvalidArgument otherwise.
+absl::StatusOr<DurabilityLevel> ParseDurability(const std::string& text);
+std::string DurabilityText(DurabilityLevel level);
+
+// 64-bit numbers are strings: JavaScript's numbers lose bits.
+nlohmann::json SpecToJson(const Table& table, const TableSpec& spec);
+
+// An id: 0 to 2^64-1, or a negative number for the same bits of a signed id.
+absl::StatusOr<uint64_t> ParseId(const std::string& text);
+
+}  // namespace rowhouse::cli

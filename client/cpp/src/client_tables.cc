@@ -1,0 +1,270 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+// ClientImpl: tables, scans and servers, over generated messages.
+
+#include <algorithm>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "client/cpp/src/client_impl.h"
+#include "client/cpp/src/methods.h"
+#include "client/cpp/src/table_spec.h"
+#include "common/schema/schema_proto.h"
+#include "common/status_macros.h"
+#include "rowhouse/v1/admin_service.pb.h"
+#include "rowhouse/v1/embedding_service.pb.h"
+
+namespace rowhouse {
+
+using client::TableRef;
+using client::View;
+
+namespace {
+
+// How long a server may take to tell its state before it counts as unreachable.
+constexpr std::chrono::milliseconds kStatusTimeout{5000};
+
+// Floats or ids as they lie in a bytes field, aligned.
+template <typename T>
+absl::StatusOr<std::vector<T>> ArrayOf(const std::string& bytes, uint64_t count, std::string_view what) {
+  if (bytes.size() != count * sizeof(T)) {
+    return absl::InternalError(absl::StrCat("the server's page has ", bytes.size(), " bytes of ", what, "; its ids need ",
+                                            count * sizeof(T)));
+  }
+  std::vector<T> out(count);
+  if (count > 0) std::memcpy(out.data(), bytes.data(), bytes.size());
+  return out;
+}
+
+}  // namespace
+
+Table ClientImpl::MakeTable(const TableSchema& schema) {
+  Table table;
+  table.id_ = schema.table_id;
+  table.dim_ = schema.dim;
+  table.version_ = schema.version;
+  table.allow_nan_ = schema.nan_policy == NanPolicy::kAllow;
+  table.name_ = schema.name;
+  return table;
+}
+
+absl::StatusOr<Table> ClientImpl::TableFromProto(const v1::TableSchema& proto) {
+  RH_ASSIGN_OR_RETURN(TableSchema schema, SchemaFromProto(proto));
+  if (schema.table_id == 0 || schema.dim == 0) {
+    return absl::InternalError(absl::StrCat("the server's schema of table '", schema.name, "' has id ", schema.table_id,
+                                            " and dim ", schema.dim));
+  }
+  return MakeTable(schema);
+}
+
+absl::StatusOr<TableSchema> ClientImpl::Describe(const std::string& name) {
+  RH_RETURN_IF_ERROR(CheckProcess());
+  RH_RETURN_IF_ERROR(ValidateName("table name", name));
+  v1::DescribeTableRequest request;
+  request.set_name(name);
+  v1::DescribeTableResponse response;
+  RH_RETURN_IF_ERROR(core_->cluster().CallAny(client::kDescribeTable, request, &response));
+  return SchemaFromProto(response.schema());
+}
+
+absl::StatusOr<Table> ClientImpl::CreateTable(const TableSpec& spec) {
+  RH_RETURN_IF_ERROR(CheckProcess());
+  RH_ASSIGN_OR_RETURN(TableSchema schema, client::SchemaFromSpec(spec));
+  v1::CreateTableRequest request;
+  SchemaToProto(schema, request.mutable_schema());
+  v1::CreateTableResponse response;
+  RH_RETURN_IF_ERROR(core_->cluster().CallAny(client::kCreateTable, request, &response));
+  return TableFromProto(response.schema());
+}
+
+absl::StatusOr<Table> ClientImpl::OpenTable(const std::string& name) {
+  RH_ASSIGN_OR_RETURN(TableSchema schema, Describe(name));
+  return MakeTable(schema);
+}
+
+absl::StatusOr<Table> ClientImpl::OpenOrCreateTable(const TableSpec& spec) {
+  RH_RETURN_IF_ERROR(CheckProcess());
+  RH_ASSIGN_OR_RETURN(TableSchema wanted, client::SchemaFromSpec(spec));
+  absl::StatusOr<TableSchema> there = Describe(spec.name);
+  if (absl::IsNotFound(there.status())) {
+    v1::CreateTableRequest request;
+    SchemaToProto(wanted, request.mutable_schema());
+    request.set_if_not_exists(true);
+    v1::CreateTableResponse response;
+    absl::Status created = core_->cluster().CallAny(client::kCreateTable, request, &response);
+    if (created.ok()) {
+      there = SchemaFromProto(response.schema());
+    } else if (absl::IsAlreadyExists(created)) {
+      there = Describe(spec.name);  // another client was faster, with another schema
+    } else {
+      return created;
+    }
+  }
+  if (!there.ok()) return there.status();
+  wanted.table_id = there->table_id;
+  wanted.version = there->version;
+  absl::Status same = ValidateAlter(*there, wanted);
+  if (!same.ok()) {
+    return absl::FailedPreconditionError(absl::StrCat("table '", spec.name, "' exists and is another: ", same.message()));
+  }
+  return MakeTable(*there);
+}
+
+absl::StatusOr<TableSpec> ClientImpl::DescribeTable(const std::string& name) {
+  RH_ASSIGN_OR_RETURN(TableSchema schema, Describe(name));
+  return client::SpecFromSchema(schema);
+}
+
+absl::StatusOr<std::vector<Table>> ClientImpl::ListTables() {
+  RH_RETURN_IF_ERROR(CheckProcess());
+  v1::ListTablesResponse response;
+  RH_RETURN_IF_ERROR(core_->cluster().CallAny(client::kListTables, v1::ListTablesRequest(), &response));
+  std::vector<Table> tables;
+  for (const v1::DescribeTableResponse& one : response.tables()) {
+    RH_ASSIGN_OR_RETURN(Table table, TableFromProto(one.schema()));
+    tables.push_back(std::move(table));
+  }
+  return tables;
+}
+
+absl::StatusOr<Table> ClientImpl::AlterTable(const TableSpec& spec) {
+  RH_RETURN_IF_ERROR(CheckProcess());
+  RH_ASSIGN_OR_RETURN(TableSchema wanted, client::SchemaFromSpec(spec));
+  RH_ASSIGN_OR_RETURN(TableSchema there, Describe(spec.name));
+  wanted.table_id = there.table_id;
+  wanted.version = there.version;
+  RH_RETURN_IF_ERROR(ValidateAlter(there, wanted));
+  v1::AlterTableRequest request;
+  SchemaToProto(wanted, request.mutable_schema());
+  v1::AlterTableResponse response;
+  RH_RETURN_IF_ERROR(core_->cluster().CallAny(client::kAlterTable, request, &response));
+  return TableFromProto(response.schema());
+}
+
+absl::Status ClientImpl::DropTable(const std::string& name) {
+  RH_RETURN_IF_ERROR(CheckProcess());
+  RH_RETURN_IF_ERROR(ValidateName("table name", name));
+  v1::DropTableRequest request;
+  request.set_name(name);
+  v1::DropTableResponse response;
+  int attempts = 0;
+  absl::Status status = core_->cluster().CallAny(client::kDropTable, request, &response, &attempts);
+  if (absl::IsNotFound(status) && attempts > 1) return absl::OkStatus();  // an attempt without an answer had dropped it
+  return status;
+}
+
+absl::Status ClientImpl::CallServer(const std::function<ServerId(const View&)>& server, std::string_view method,
+                                    const google::protobuf::MessageLite& request,
+                                    google::protobuf::MessageLite* response, const TableRef& table) {
+  client::Cluster& cluster = core_->cluster();
+  client::Patience patience = core_->NewPatience();
+  for (;;) {
+    client::Trouble trouble;
+    trouble.view = cluster.view();
+    const ServerId s = server(*trouble.view);
+    absl::Status status = cluster.CallOnce(trouble.view->servers[s], method, request, response,
+                                           cluster.AttemptDeadline(patience.give_up), &trouble.retry_after_ms);
+    if (status.ok()) return status;
+    trouble.status = client::Annotate(status, trouble.view->ServerName(s));
+    trouble.tables.push_back(table);
+    RH_RETURN_IF_ERROR(core_->RecoverAndWait(std::move(trouble), &patience));
+  }
+}
+
+absl::StatusOr<uint64_t> ClientImpl::Expire(const Table& table, uint64_t cutoff_unix_seconds) {
+  RH_RETURN_IF_ERROR(CheckProcess());
+  if (table.id_ == 0) return absl::InvalidArgumentError("Expire: the table was not opened; use OpenTable");
+  v1::ExpireRequest request;
+  request.set_history(core_->cluster().view()->history);
+  request.set_table_id(table.id_);
+  request.set_cutoff_unix_seconds(cutoff_unix_seconds);
+  uint64_t expired = 0;
+  const uint32_t servers = server_count();
+  for (ServerId s = 0; s < servers; ++s) {
+    v1::ExpireResponse response;
+    auto pick = [s](const View& view) { return s < view.map.server_count() ? s : 0; };
+    RH_RETURN_IF_ERROR(CallServer(pick, client::kExpire, request, &response, Ref(table)));
+    expired += response.rows_expired();
+  }
+  return expired;
+}
+
+absl::Status ClientImpl::Scan(const Table& table, bool with_state,
+                              const std::function<absl::Status(const ScanPage&)>& visit) {
+  RH_RETURN_IF_ERROR(CheckProcess());
+  if (table.id_ == 0) return absl::InvalidArgumentError("Scan: the table was not opened; use OpenTable");
+  TableRef ref = Ref(table);
+  const uint32_t partitions = partition_count();
+  for (PartitionId p = 0; p < partitions; ++p) RH_RETURN_IF_ERROR(ScanPartition(ref, with_state, p, visit));
+  return absl::OkStatus();
+}
+
+absl::Status ClientImpl::ScanPartition(const TableRef& table, bool with_state, PartitionId partition,
+                                       const std::function<absl::Status(const ScanPage&)>& visit) {
+  v1::ScanRequest request;
+  request.set_history(core_->cluster().view()->history);
+  request.set_table_id(table.id);
+  request.set_partition(partition);
+  request.set_with_state(with_state);
+  auto owner = [partition](const View& view) { return view.map.owner(partition); };
+  for (;;) {
+    v1::ScanResponse response;
+    RH_RETURN_IF_ERROR(CallServer(owner, client::kScan, request, &response, table));
+    const uint64_t rows = response.ids().size() / 8;
+    RH_ASSIGN_OR_RETURN(std::vector<uint64_t> ids, ArrayOf<uint64_t>(response.ids(), rows, "ids"));
+    RH_ASSIGN_OR_RETURN(std::vector<float> values, ArrayOf<float>(response.values(), rows * table.dim, "values"));
+    ScanPage page;
+    page.state_floats = with_state ? response.state_floats() : 0;
+    RH_ASSIGN_OR_RETURN(std::vector<float> state, ArrayOf<float>(response.state(), rows * page.state_floats, "state"));
+    page.ids = ids;
+    page.rows = values;
+    page.state = state;
+    if (rows > 0) RH_RETURN_IF_ERROR(visit(page));
+    if (response.next_cursor().empty()) return absl::OkStatus();
+    if (response.next_cursor() == request.cursor()) {
+      return absl::InternalError(absl::StrCat("the scan of partition ", partition, " does not advance"));
+    }
+    request.set_cursor(response.next_cursor());
+  }
+}
+
+absl::StatusOr<std::vector<ServerStatus>> ClientImpl::ServerStatuses() {
+  RH_RETURN_IF_ERROR(CheckProcess());
+  client::ViewPtr view = core_->cluster().view();
+  std::vector<ServerStatus> out(view->servers.size());
+  const client::SteadyTime deadline =
+      client::SteadyNow() + std::min(std::chrono::milliseconds(core_->options.attempt_timeout), kStatusTimeout);
+  std::vector<absl::StatusOr<std::string>> answers =
+      core_->cluster().CallEach(*view, client::kGetServerInfo, v1::GetServerInfoRequest(), deadline);
+  for (ServerId s = 0; s < out.size(); ++s) {
+    ServerStatus& to = out[s];
+    to.server = s;
+    to.address = view->map.address(s);
+    v1::GetServerInfoResponse info;
+    if (!answers[s].ok() || !info.ParseFromString(*answers[s])) {
+      to.state = "unreachable";
+      continue;
+    }
+    to.version = info.version();
+    to.state = info.state();
+    to.owned_partitions = info.owned_partitions();
+    to.partition_count = info.partition_count();
+    to.memory_budget_bytes = info.memory_budget_bytes();
+    to.peak_resident_bytes = info.peak_resident_bytes();
+    to.resident_bytes = info.resident_bytes();
+    to.resident_rows = info.resident_rows();
+    to.resident_row_bytes = info.resident_row_bytes();
+    to.stored_rows = info.stored_rows();
+    to.stored_row_bytes = info.stored_row_bytes();
+    to.spill_disk_bytes = info.spill_disk_bytes();
+    to.log_disk_bytes = info.log_disk_bytes();
+    to.pulled_rows = info.pulled_rows();
+    to.spill_read_rows = info.spill_read_rows();
+    to.pushed_rows = info.pushed_rows();
+    to.duplicate_parts = info.duplicate_parts();
+    to.uptime_seconds = info.uptime_seconds();
+    to.pid = info.pid();
+  }
+  return out;
+}
+
+}  // namespace rowhouse

@@ -1,0 +1,210 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The index of one table in one partition: open addressing with linear probing over 20-byte entries. An entry's home is a
+// monotone function of its routing hash (below the partition's bits), so the segment can be walked in the order of hashes, which
+// is the order of keys in spill. Grows by a fifth and alone; an empty segment has no entries.
+//
+// Thread rule: `lock` guards everything; each method says which side it needs. Only recency bits change under the reader side.
+
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+
+#include "absl/base/thread_annotations.h"
+#include "common/mix64.h"
+#include "common/types.h"
+#include "server/row/row_budget.h"
+#include "server/row/segment_lock.h"
+
+namespace rowhouse::server {
+
+// 20 bytes, 4-aligned. slot 0: empty.
+//
+// States: loading (its row is being read from spill); reserved (lsn 0: pinned, never pushed, holds the initial row); stored;
+// tombstone (deleted, not yet in spill; holds the initial row). Stored and tombstone may be dirty; a tombstone always is.
+struct IndexEntry {
+  static constexpr uint16_t kRecencyMask = 3;  // 0, 1, 3: hits raise it, the evictor's hand halves it
+  static constexpr uint16_t kDirty = 1 << 2;
+  static constexpr uint16_t kTombstone = 1 << 3;
+  static constexpr uint16_t kLoading = 1 << 4;
+  static constexpr uint16_t kPinUnit = 1 << 5;
+  static constexpr uint16_t kMaxPins = 0xFFFF / kPinUnit;
+
+  uint32_t id_low = 0;
+  uint32_t id_high = 0;
+  uint32_t slot = 0;
+  uint32_t lsn_low = 0;
+  uint16_t lsn_high = 0;
+  uint16_t flags = 0;
+
+  Id id() const { return uint64_t{id_high} << 32 | id_low; }
+  Lsn lsn() const { return uint64_t{lsn_high} << 32 | lsn_low; }
+  void set_lsn(Lsn lsn) {
+    lsn_low = static_cast<uint32_t>(lsn);
+    lsn_high = static_cast<uint16_t>(lsn >> 32);
+  }
+  // Under the reader side too, where others may be setting recency.
+  uint16_t SharedFlags() const {
+    return std::atomic_ref<uint16_t>(const_cast<uint16_t&>(flags)).load(std::memory_order_relaxed);
+  }
+  bool loading() const { return (SharedFlags() & kLoading) != 0; }
+  bool tombstone() const { return (SharedFlags() & kTombstone) != 0; }
+  bool dirty() const { return (SharedFlags() & kDirty) != 0; }
+  // Its row counts and is read; else it reads as never pushed (or, when loading, is not known here).
+  bool stored() const { return lsn() != 0 && !tombstone(); }
+  uint32_t pins() const { return SharedFlags() / kPinUnit; }
+
+  void Touch() {
+    std::atomic_ref<uint16_t> shared(flags);
+    const uint16_t recency = shared.load(std::memory_order_relaxed) & kRecencyMask;
+    if (recency == kRecencyMask) return;  // a hot row's line is not written by reads
+    shared.fetch_or(recency == 0 ? 1 : 2, std::memory_order_relaxed);
+  }
+};
+static_assert(sizeof(IndexEntry) == 20);
+
+// What the segments of one table share.
+struct IndexContext {
+  uint64_t hash_key = 0;  // routing hash of an id = Mix64(id + hash_key)
+  uint32_t partition_bits = 0;
+  RowBudget* budget = nullptr;
+  std::atomic<uint64_t> bytes{0};
+
+  uint64_t Hash(Id id) const { return Mix64(id + hash_key); }
+};
+
+class alignas(64) IndexSegment {
+ public:
+  IndexSegment() = default;
+  ~IndexSegment();
+  IndexSegment(const IndexSegment&) = delete;
+  IndexSegment& operator=(const IndexSegment&) = delete;
+  // Before use.
+  void Init(IndexContext* context, PartitionId partition) {
+    context_ = context;
+    partition_ = partition;
+  }
+
+  SegmentLock lock;
+
+  // ---- entries
+  // The entry of an id, or null. Valid until an insert or remove.
+  const IndexEntry* Find(Id id, uint64_t hash) const ABSL_SHARED_LOCKS_REQUIRED(lock) {
+    const uint32_t capacity = capacity_.load(std::memory_order_relaxed);
+    if (capacity == 0) return nullptr;
+    const IndexEntry* entries = entries_.load(std::memory_order_relaxed);
+    for (uint32_t p = Home(hash, capacity);;) {
+      const IndexEntry& entry = entries[p];
+      if (entry.slot == 0) return nullptr;
+      if (entry.id() == id) return &entry;
+      if (++p == capacity) p = 0;
+    }
+  }
+  IndexEntry* Find(Id id, uint64_t hash) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock) {
+    return const_cast<IndexEntry*>(static_cast<const IndexSegment*>(this)->Find(id, hash));
+  }
+  // Makes sure that one Insert fits; false when the budget has no room for a larger array.
+  bool MakeRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
+  // Adds a reserved entry. Requires: absent, MakeRoom.
+  IndexEntry* Insert(Id id, uint64_t hash, uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
+  // Takes the entry away, closing the gap: the entry that moves into its place, if any, has a hash that is not before it.
+  void Remove(IndexEntry* entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
+  // Gives memory back where few entries are left. Entries move.
+  void Shrink() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
+  // Forgets all and refuses inserts from now on: the table was dropped.
+  void Drop() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
+  bool dropped() const ABSL_SHARED_LOCKS_REQUIRED(lock) { return dropped_; }
+
+  // ---- states, which keep the counts
+  void Pin(IndexEntry* entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock) { entry->flags += IndexEntry::kPinUnit; }
+  void Unpin(IndexEntry* entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock) { entry->flags -= IndexEntry::kPinUnit; }
+  void SetLoading(IndexEntry* entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock) { entry->flags |= IndexEntry::kLoading; }
+  // The row read from spill, or (lsn 0) its absence there.
+  void SetLoaded(IndexEntry* entry, Lsn lsn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
+  void SetUpdated(IndexEntry* entry, Lsn lsn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
+  void SetErased(IndexEntry* entry, Lsn lsn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
+  // Its state is in spill now. A tombstone becomes a reserved entry.
+  void SetClean(IndexEntry* entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
+  void AddStored(int64_t rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock) { stored_ += rows; }
+  void SetEverSpilled() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock) { ever_spilled_ = true; }
+
+  // ---- walks
+  // Calls visit(entry, hash) for entries with hash >= first_hash, nearly in order, over about max_positions positions. Returns
+  // the hash to go on from: every entry below it was visited. *end: there is no more.
+  template <typename Visit>
+  uint64_t Walk(uint64_t first_hash, uint32_t max_positions, Visit visit, bool* end) const ABSL_SHARED_LOCKS_REQUIRED(lock);
+  // For walks by position. Entries may be changed, and removed by Remove.
+  uint32_t capacity() const { return capacity_.load(std::memory_order_relaxed); }
+  IndexEntry* At(uint32_t position) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock) {
+    return entries_.load(std::memory_order_relaxed) + position;
+  }
+
+  // Without the lock: brings an entry's line near. May be wrong by a growth, which costs time only.
+  void Prefetch(uint64_t hash) const {
+    const uint32_t capacity = capacity_.load(std::memory_order_relaxed);
+    const uintptr_t entries = reinterpret_cast<uintptr_t>(entries_.load(std::memory_order_relaxed));
+    __builtin_prefetch(reinterpret_cast<const void*>(entries + uint64_t{Home(hash, capacity)} * sizeof(IndexEntry)));
+  }
+
+  // ---- observers
+  PartitionId partition() const { return partition_; }
+  // False: nothing of it was ever in spill, so that what is absent here is absent.
+  bool ever_spilled() const ABSL_SHARED_LOCKS_REQUIRED(lock) { return ever_spilled_; }
+  int64_t stored() const ABSL_SHARED_LOCKS_REQUIRED(lock) { return stored_; }
+  uint32_t used() const ABSL_SHARED_LOCKS_REQUIRED(lock) { return used_; }
+  uint32_t resident() const ABSL_SHARED_LOCKS_REQUIRED(lock) { return resident_; }
+  uint32_t dirty() const ABSL_SHARED_LOCKS_REQUIRED(lock) { return dirty_; }
+  uint32_t tombstones() const ABSL_SHARED_LOCKS_REQUIRED(lock) { return tombstones_; }
+  // The first and the last hash of the partition.
+  uint64_t first_hash() const {
+    return context_->partition_bits == 0 ? 0 : uint64_t{partition_} << (64 - context_->partition_bits);
+  }
+  uint64_t last_hash() const { return first_hash() | (~uint64_t{0} >> context_->partition_bits); }
+
+ private:
+  uint32_t Home(uint64_t hash, uint32_t capacity) const {
+    return static_cast<uint32_t>((static_cast<unsigned __int128>(hash << context_->partition_bits) * capacity) >> 64);
+  }
+  // The lowest hash whose home is `position` or later; *end when there is none.
+  uint64_t HashOfHome(uint32_t position, uint32_t capacity, bool* end) const;
+  bool Resize(uint32_t capacity) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
+  void Place(const IndexEntry& entry, uint64_t hash) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
+  void FreeEntries() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
+
+  std::atomic<uint32_t> capacity_{0};  // atomic for Prefetch only
+  std::atomic<IndexEntry*> entries_{nullptr};
+  IndexContext* context_ = nullptr;
+  uint32_t used_ ABSL_GUARDED_BY(lock) = 0;
+  uint32_t resident_ ABSL_GUARDED_BY(lock) = 0;  // stored rows among the entries
+  uint32_t dirty_ ABSL_GUARDED_BY(lock) = 0;     // tombstones included
+  uint32_t tombstones_ ABSL_GUARDED_BY(lock) = 0;
+  int64_t stored_ ABSL_GUARDED_BY(lock) = 0;
+  PartitionId partition_ = 0;
+  bool ever_spilled_ ABSL_GUARDED_BY(lock) = false;
+  bool dropped_ ABSL_GUARDED_BY(lock) = false;
+};
+static_assert(sizeof(IndexSegment) == 64, "there are tables x partitions of them");
+
+template <typename Visit>
+uint64_t IndexSegment::Walk(uint64_t first_hash, uint32_t max_positions, Visit visit, bool* end) const {
+  *end = true;
+  const uint32_t capacity = capacity_.load(std::memory_order_relaxed);
+  if (capacity == 0) return last_hash();
+  const IndexEntry* entries = entries_.load(std::memory_order_relaxed);
+  const uint32_t first = Home(first_hash, capacity);
+  for (uint64_t q = first;; ++q) {
+    const bool wrapped = q >= capacity;  // entries pushed past the end lie at the beginning
+    const uint32_t p = static_cast<uint32_t>(wrapped ? q - capacity : q);
+    const IndexEntry& entry = entries[p];
+    if (entry.slot == 0) {
+      if (wrapped) return last_hash();
+      // A gap: whatever has its home before it was seen.
+      if (q - first >= max_positions) return HashOfHome(p, capacity, end);
+      continue;
+    }
+    const uint64_t hash = context_->Hash(entry.id());
+    if ((Home(hash, capacity) > p) == wrapped && hash >= first_hash) visit(entry, hash);
+  }
+}
+
+}  // namespace rowhouse::server

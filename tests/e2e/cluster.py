@@ -1,0 +1,136 @@
+# Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+"""Real server processes for the end-to-end tests: started on free ports of 127.0.0.1, always stopped, by process id."""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+BUILD = os.environ["ROWHOUSE_BUILD_DIR"]
+ROWHOUSE = os.path.join(BUILD, "bin", "rowhouse")
+DLRM = os.path.join(BUILD, "bin", "dlrm")
+SYNTH = os.path.join(BUILD, "bin", "criteo_synth")
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+WAIT_SECONDS = 120
+
+
+def free_ports(count):
+    """Ports that were free a moment ago; all sockets are held until all are known, so they differ."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in sockets]
+    finally:
+        for s in sockets:
+            s.close()
+
+
+def wait_until(condition, what, seconds=WAIT_SECONDS):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds} s for: {what}")
+        time.sleep(0.02)
+
+
+def run(*command, check=True, timeout=300, **kwargs):
+    """Runs a program to its end; its output is text."""
+    done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout, **kwargs)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{' '.join(map(str, command))} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return done
+
+
+class Cluster:
+    """A fixed cluster in a temporary directory. Use as a context manager."""
+
+    def __init__(self, servers=1, partitions=16, budget="256MiB", extra=()):
+        self.count, self.partitions, self.budget, self.extra = servers, partitions, budget, list(extra)
+        self.directory = tempfile.mkdtemp(prefix="rowhouse-e2e-")
+        ports = free_ports(2 * servers)
+        self.addresses = [f"127.0.0.1:{p}" for p in ports[:servers]]
+        self.http = [f"127.0.0.1:{p}" for p in ports[servers:]]
+        self.processes = [None] * servers
+
+    def command(self, index):
+        return [ROWHOUSE, "server", "--data-dir", self.data_dir(index), "--listen", self.addresses[index], "--http-listen", self.http[index],
+                "--memory-budget", self.budget, "--partitions", str(self.partitions), "--servers", ",".join(self.addresses),
+                "--server-index", str(index), *self.extra]
+
+    def data_dir(self, index):
+        return os.path.join(self.directory, f"server{index}")
+
+    def log_path(self, index):
+        return os.path.join(self.directory, f"server{index}.log")
+
+    def start(self, index):
+        with open(self.log_path(index), "a", encoding="utf-8") as log:
+            self.processes[index] = subprocess.Popen(self.command(index), stdout=log, stderr=log)
+
+    def wait_ready(self):
+        for index, process in enumerate(self.processes):
+            def ready(i=index, p=process):
+                if p.poll() is not None:
+                    with open(self.log_path(i), encoding="utf-8") as log:
+                        raise AssertionError(f"server {i} ended with {p.returncode}:\n{log.read()[-4000:]}")
+                return self.http_code(i, "/readyz") == 200
+            wait_until(ready, f"server {index} to be ready")
+
+    def http_code(self, index, path):
+        try:
+            with urllib.request.urlopen(f"http://{self.http[index]}{path}", timeout=5) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def metrics(self, index):
+        """name{labels} -> value."""
+        with urllib.request.urlopen(f"http://{self.http[index]}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if line and not line.startswith("#")}
+
+    def kill(self, index):
+        self.processes[index].send_signal(signal.SIGKILL)
+        self.processes[index].wait()
+
+    def stop(self, index):
+        """SIGTERM; the exit code."""
+        self.processes[index].send_signal(signal.SIGTERM)
+        return self.processes[index].wait(timeout=WAIT_SECONDS)
+
+    def peak_resident_bytes(self, index):
+        with open(f"/proc/{self.processes[index].pid}/status", encoding="ascii") as status:
+            for line in status:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+        raise AssertionError("no VmHWM")
+
+    def cli(self, *arguments, check=True, timeout=300):
+        return run(ROWHOUSE, *arguments, "--address", self.addresses[0], check=check, timeout=timeout)
+
+    def status(self):
+        return json.loads(self.cli("status", "-o", "json").stdout)
+
+    def __enter__(self):
+        try:
+            for index in range(self.count):
+                self.start(index)
+            self.wait_ready()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for process in self.processes:
+            if process is not None and process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+        shutil.rmtree(self.directory, ignore_errors=True)

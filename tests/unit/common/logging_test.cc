@@ -1,0 +1,81 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+#include "common/logging.h"
+
+#include <regex>
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+
+namespace rowhouse {
+namespace {
+
+using testing::HasSubstr;
+
+std::string Formatted(const std::string& format, spdlog::level::level_enum level, const std::string& text) {
+  auto formatter = MakeLogFormatter(format);
+  spdlog::memory_buf_t out;
+  formatter->format(spdlog::details::log_msg("rowhouse", level, text), out);
+  return std::string(out.data(), out.size());
+}
+
+TEST(Logging, JsonIsOneParsableLineWhateverTheText) {
+  const std::string text = "quote \" backslash \\ newline \n tab \t zero" + std::string(1, '\0') + " caf\xC3\xA9";
+  const std::string line = Formatted("json", spdlog::level::warn, text);
+  EXPECT_EQ(line.find('\n'), line.size() - 1);
+  const nlohmann::json parsed = nlohmann::json::parse(line);
+  EXPECT_EQ(parsed["msg"].get<std::string>(), text);
+  EXPECT_EQ(parsed["level"].get<std::string>(), "warn");
+  EXPECT_EQ(parsed.size(), 3u);
+  EXPECT_TRUE(std::regex_match(parsed["ts"].get<std::string>(),
+                               std::regex(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)")));
+}
+
+TEST(Logging, JsonReplacesBytesThatAreNotUtf8) {
+  const nlohmann::json parsed = nlohmann::json::parse(Formatted("json", spdlog::level::err, "a\xFF" "b"));
+  EXPECT_EQ(parsed["msg"].get<std::string>(), "a\xEF\xBF\xBD" "b");
+  EXPECT_EQ(parsed["level"].get<std::string>(), "error");
+}
+
+TEST(Logging, TextEscapesControlCharacters) {
+  const std::string line = Formatted("text", spdlog::level::info, "a\nb\x1B[0m");
+  EXPECT_THAT(line, HasSubstr(" info a\\nb\\x1b[0m\n"));
+  EXPECT_EQ(line.find('\n'), line.size() - 1);
+}
+
+TEST(Logging, ACopiedFormatterIsTheSame) {
+  auto formatter = MakeLogFormatter("json")->clone();
+  spdlog::memory_buf_t out;
+  formatter->format(spdlog::details::log_msg("rowhouse", spdlog::level::info, "x"), out);
+  EXPECT_EQ(nlohmann::json::parse(std::string(out.data(), out.size()))["msg"].get<std::string>(), "x");
+}
+
+TEST(Logging, ValidateNamesWhatIsAllowed) {
+  EXPECT_EQ(ValidateLogging("debug", "json"), absl::OkStatus());
+  EXPECT_EQ(ValidateLogging("error", "text"), absl::OkStatus());
+  EXPECT_THAT(std::string(ValidateLogging("loud", "text").message()),
+              HasSubstr("\"loud\", allowed are debug, info, warn, error"));
+  EXPECT_THAT(std::string(ValidateLogging("info", "xml").message()), HasSubstr("\"xml\", allowed are text, json"));
+}
+
+TEST(Logging, GoesToStderrFromItsLevelOn) {
+  testing::internal::CaptureStderr();
+  InitLogging("warn", "json");
+  int evaluated = 0;
+  RH_LOG_DEBUG("no {}", ++evaluated);
+  RH_LOG_INFO("no {}", ++evaluated);
+  RH_LOG_WARN("yes {}", ++evaluated);
+  RH_LOG_ERROR("yes {}", ++evaluated);
+  const std::string out = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(evaluated, 2);
+  EXPECT_THAT(out, HasSubstr("\"msg\":\"yes 1\"}\n"));
+  EXPECT_THAT(out, HasSubstr("\"level\":\"error\",\"msg\":\"yes 2\"}\n"));
+  EXPECT_EQ(out.find("no "), std::string::npos);
+  InitLogging("no such level", "text");
+  EXPECT_TRUE(spdlog::should_log(spdlog::level::info));
+  EXPECT_FALSE(spdlog::should_log(spdlog::level::debug));
+}
+
+}  // namespace
+}  // namespace rowhouse
