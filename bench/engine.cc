@@ -38,6 +38,7 @@ Engine::Engine(OptimizerKind optimizer, uint32_t dim, uint64_t memory_bytes)
                                                                             .rows = rows_.get(),
                                                                             .tables = tables_.get(),
                                                                             .workers = workers_.get(),
+                                                                            .appliers = workers_.get(),
                                                                             .io = io_.get(),
                                                                             .map = map});
   RH_CHECK(partitions_->Recover().ok());

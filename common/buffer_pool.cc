@@ -20,7 +20,8 @@ namespace {
 
 constexpr size_t kSmallestPooled = 64 << 10;
 constexpr uint64_t kDefaultPoolLimit = 32 << 20;
-// Two classes for each power of two, 64 KiB, 96 KiB, 128 KiB, 192 KiB ... 96 MiB: at most half of a block is unused.
+// Two classes for each power of two, 64 KiB, 96 KiB, 128 KiB, 192 KiB ... 96 MiB: at most half of a block is
+// unused.
 constexpr size_t kClassCount = 22;
 
 constexpr size_t ClassBytes(size_t c) {
@@ -87,7 +88,8 @@ class Pool {
     uint64_t since;  // tick of the return
   };
 
-  // Takes the longest unused blocks out until the rest fits the limit. The caller frees them without the lock.
+  // Takes the longest unused blocks out until the rest fits the limit. The caller frees them without the
+  // lock.
   std::vector<uint8_t*> ShrinkToLimit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     std::vector<uint8_t*> surplus;
     while (held_bytes_ > limit_bytes_) {

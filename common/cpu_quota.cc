@@ -32,16 +32,18 @@ double Ratio(absl::string_view quota, absl::string_view period) {
 
 double QuotaV2(const std::string& directory) {
   const std::string text = ReadSmallFile(directory + "/cpu.max");
-  const std::vector<absl::string_view> words = absl::StrSplit(text, absl::ByAnyChar(" \n"), absl::SkipEmpty());
+  const std::vector<absl::string_view> words =
+      absl::StrSplit(text, absl::ByAnyChar(" \n"), absl::SkipEmpty());
   return words.size() == 2 ? Ratio(words[0], words[1]) : 0;
 }
 
 double QuotaV1(const std::string& directory) {
-  return Ratio(ReadSmallFile(directory + "/cpu.cfs_quota_us"), ReadSmallFile(directory + "/cpu.cfs_period_us"));
+  return Ratio(ReadSmallFile(directory + "/cpu.cfs_quota_us"),
+               ReadSmallFile(directory + "/cpu.cfs_period_us"));
 }
 
-// The lowest quota from `group` up to the root of `mount`. In a container the path may be one of the host and not exist
-// below the mount; then the root, which is the container's own group, still counts.
+// The lowest quota from `group` up to the root of `mount`. In a container the path may be one of the host and
+// not exist below the mount; then the root, which is the container's own group, still counts.
 double LowestQuota(const std::string& mount, std::string group, double (*read)(const std::string&)) {
   double lowest = 0;
   while (true) {

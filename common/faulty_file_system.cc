@@ -94,7 +94,9 @@ class FaultyFiles : public FileSystem {
   }
 
   absl::Status CreateDirectories(const std::string& path) override { return base_->CreateDirectories(path); }
-  absl::StatusOr<std::vector<std::string>> List(const std::string& path) override { return base_->List(path); }
+  absl::StatusOr<std::vector<std::string>> List(const std::string& path) override {
+    return base_->List(path);
+  }
   absl::StatusOr<bool> Exists(const std::string& path) override { return base_->Exists(path); }
 
   absl::Status Remove(const std::string& path) override {
@@ -112,7 +114,9 @@ class FaultyFiles : public FileSystem {
     return base_->SyncDirectory(path);
   }
 
-  absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) override { return base_->Lock(path); }
+  absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) override {
+    return base_->Lock(path);
+  }
   absl::StatusOr<uint64_t> FreeBytes(const std::string& path) override { return base_->FreeBytes(path); }
 
  private:

@@ -41,7 +41,8 @@ absl::Status ReplaceFileDurably(FileSystem& fs, const std::string& path, std::st
   absl::Status status = WriteSynced(fs, temporary, content);
   if (status.ok()) status = fs.Rename(temporary, path);
   if (!status.ok()) {
-    fs.Remove(temporary).IgnoreError();  // the first failure is the one to tell; the next try truncates what is left
+    fs.Remove(temporary)
+        .IgnoreError();  // the first failure is the one to tell; the next try truncates what is left
     return status;
   }
   return fs.SyncDirectory(DirectoryOf(path));

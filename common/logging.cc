@@ -30,7 +30,9 @@ std::string_view LevelName(spdlog::level::level_enum level) {
   return "info";
 }
 
-void Append(std::string_view text, spdlog::memory_buf_t& dest) { dest.append(text.data(), text.data() + text.size()); }
+void Append(std::string_view text, spdlog::memory_buf_t& dest) {
+  dest.append(text.data(), text.data() + text.size());
+}
 
 // The message as a JSON string, quotes included; bytes that are not UTF-8 become the replacement character.
 class JsonMessageFlag : public spdlog::custom_flag_formatter {
@@ -39,7 +41,9 @@ class JsonMessageFlag : public spdlog::custom_flag_formatter {
     const nlohmann::json text(std::string(message.payload.data(), message.payload.size()));
     Append(text.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), dest);
   }
-  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<JsonMessageFlag>(); }
+  std::unique_ptr<custom_flag_formatter> clone() const override {
+    return std::make_unique<JsonMessageFlag>();
+  }
 };
 
 // The message with control characters escaped, so that no message can pretend to be two.
@@ -57,7 +61,9 @@ class TextMessageFlag : public spdlog::custom_flag_formatter {
       }
     }
   }
-  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<TextMessageFlag>(); }
+  std::unique_ptr<custom_flag_formatter> clone() const override {
+    return std::make_unique<TextMessageFlag>();
+  }
 };
 
 class LevelFlag : public spdlog::custom_flag_formatter {
@@ -76,7 +82,8 @@ absl::Status ValidateLogging(std::string_view level, std::string_view format) {
         absl::StrCat("log level is \"", std::string(level), "\", allowed are debug, info, warn, error"));
   }
   if (format != "text" && format != "json") {
-    return absl::InvalidArgumentError(absl::StrCat("log format is \"", std::string(format), "\", allowed are text, json"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("log format is \"", std::string(format), "\", allowed are text, json"));
   }
   return absl::OkStatus();
 }
@@ -95,7 +102,8 @@ std::unique_ptr<spdlog::formatter> MakeLogFormatter(std::string_view format) {
 }
 
 void InitLogging(std::string_view level, std::string_view format) {
-  auto logger = std::make_shared<spdlog::logger>("rowhouse", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  auto logger =
+      std::make_shared<spdlog::logger>("rowhouse", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   logger->set_formatter(MakeLogFormatter(format));
   const auto it = Levels().find(level);
   logger->set_level(it == Levels().end() ? spdlog::level::info : it->second);

@@ -19,8 +19,8 @@ namespace {
 
 constexpr uint64_t kDefaultCapacityBytes = 1ull << 40;
 
-// A file or a directory. An entry of a directory points to it; one node may stand in the live entries of one directory and
-// in the synced entries of another, as after a rename that was synced on one side only.
+// A file or a directory. An entry of a directory points to it; one node may stand in the live entries of one
+// directory and in the synced entries of another, as after a rename that was synced on one side only.
 struct Node {
   bool is_directory = false;
   // File: what is there, what a power loss leaves, and the first byte in which they may differ.
@@ -63,12 +63,14 @@ absl::Status NoSuchFile(absl::string_view operation, const std::string& path) {
 absl::Status CheckPowered(const Disk& disk, uint64_t opened_at, const std::string& path)
     ABSL_EXCLUSIVE_LOCKS_REQUIRED(disk.mu) {
   if (disk.power_losses == opened_at) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat(path, ": the file was open when the power was lost; open it again"));
+  return absl::InternalError(
+      absl::StrCat(path, ": the file was open when the power was lost; open it again"));
 }
 
 class MemoryWritableFile : public WritableFile {
  public:
-  MemoryWritableFile(std::shared_ptr<Disk> disk, std::shared_ptr<Node> node, std::string path, uint64_t opened_at)
+  MemoryWritableFile(std::shared_ptr<Disk> disk, std::shared_ptr<Node> node, std::string path,
+                     uint64_t opened_at)
       : disk_(std::move(disk)), node_(std::move(node)), path_(std::move(path)), opened_at_(opened_at) {}
 
   absl::Status Append(absl::Span<const absl::Span<const uint8_t>> pieces) override {
@@ -84,8 +86,8 @@ class MemoryWritableFile : public WritableFile {
       node_->bytes.append(reinterpret_cast<const char*>(piece.data()), fits);
       room -= fits;
       if (fits < piece.size()) {
-        return absl::ResourceExhaustedError(
-            absl::StrCat("write ", path_, ": no space left, the disk holds ", disk_->capacity_bytes, " bytes"));
+        return absl::ResourceExhaustedError(absl::StrCat("write ", path_, ": no space left, the disk holds ",
+                                                         disk_->capacity_bytes, " bytes"));
       }
     }
     return absl::OkStatus();
@@ -131,7 +133,8 @@ class MemoryWritableFile : public WritableFile {
 
 class MemoryReadableFile : public ReadableFile {
  public:
-  MemoryReadableFile(std::shared_ptr<Disk> disk, std::shared_ptr<Node> node, std::string path, uint64_t opened_at)
+  MemoryReadableFile(std::shared_ptr<Disk> disk, std::shared_ptr<Node> node, std::string path,
+                     uint64_t opened_at)
       : disk_(std::move(disk)), node_(std::move(node)), path_(std::move(path)), opened_at_(opened_at) {}
 
   absl::StatusOr<size_t> Read(uint64_t offset, size_t size, uint8_t* out) override {
@@ -241,7 +244,8 @@ class MemoryFiles : public MemoryFileSystem {
     std::vector<std::string> names = Components(path);
     const std::shared_ptr<Node> node = Find(names);
     if (node == nullptr || names.empty()) return NoSuchFile("remove", path);
-    if (!node->entries.empty()) return absl::InternalError(absl::StrCat("remove ", path, ": directory not empty"));
+    if (!node->entries.empty())
+      return absl::InternalError(absl::StrCat("remove ", path, ": directory not empty"));
     const std::string last = names.back();
     names.pop_back();
     Find(names)->entries.erase(last);
@@ -258,10 +262,11 @@ class MemoryFiles : public MemoryFileSystem {
     const std::shared_ptr<Node> replaced = Find(target);
     const bool into_itself =
         target.size() >= source.size() && std::equal(source.begin(), source.end(), target.begin());
-    const bool fits = replaced == nullptr ||
-                      (replaced->is_directory == node->is_directory && replaced->entries.empty());
+    const bool fits =
+        replaced == nullptr || (replaced->is_directory == node->is_directory && replaced->entries.empty());
     if (target.empty() || into_itself || !fits) {
-      return absl::InternalError(absl::StrCat("rename ", from, " to ", to, ": the target cannot be replaced by it"));
+      return absl::InternalError(
+          absl::StrCat("rename ", from, " to ", to, ": the target cannot be replaced by it"));
     }
     const std::string source_name = source.back();
     const std::string target_name = target.back();
@@ -313,12 +318,14 @@ class MemoryFiles : public MemoryFileSystem {
     absl::MutexLock lock(&disk_->mu);
     RH_ASSIGN_OR_RETURN(std::shared_ptr<Node> node, FindFile("corrupt", path));
     if (offset > node->bytes.size() || bytes.size() > node->bytes.size() - offset) {
-      return absl::OutOfRangeError(absl::StrCat("corrupt ", path, ": bytes ", offset, " to ", offset + bytes.size(),
-                                                ", but it has only ", node->bytes.size()));
+      return absl::OutOfRangeError(absl::StrCat("corrupt ", path, ": bytes ", offset, " to ",
+                                                offset + bytes.size(), ", but it has only ",
+                                                node->bytes.size()));
     }
     for (size_t i = 0; i < bytes.size(); ++i) {
       node->bytes[offset + i] = static_cast<char>(bytes[i]);
-      if (offset + i < node->synced_bytes.size()) node->synced_bytes[offset + i] = static_cast<char>(bytes[i]);
+      if (offset + i < node->synced_bytes.size())
+        node->synced_bytes[offset + i] = static_cast<char>(bytes[i]);
     }
     return absl::OkStatus();
   }
@@ -330,7 +337,8 @@ class MemoryFiles : public MemoryFileSystem {
 
  private:
   // Null when there is none.
-  std::shared_ptr<Node> Find(const std::vector<std::string>& names) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(disk_->mu) {
+  std::shared_ptr<Node> Find(const std::vector<std::string>& names) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(disk_->mu) {
     std::shared_ptr<Node> at = disk_->root;
     for (const std::string& name : names) {
       const auto it = at->entries.find(name);
@@ -344,7 +352,8 @@ class MemoryFiles : public MemoryFileSystem {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(disk_->mu) {
     std::shared_ptr<Node> node = Find(Components(path));
     if (node == nullptr) return NoSuchFile(operation, path);
-    if (node->is_directory) return absl::InternalError(absl::StrCat(operation, " ", path, ": is a directory"));
+    if (node->is_directory)
+      return absl::InternalError(absl::StrCat(operation, " ", path, ": is a directory"));
     return node;
   }
 
@@ -354,7 +363,8 @@ class MemoryFiles : public MemoryFileSystem {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(disk_->mu) {
     std::shared_ptr<Node> node = Find(names);
     if (node == nullptr) return NoSuchFile(operation, path);
-    if (!node->is_directory) return absl::InternalError(absl::StrCat(operation, " ", path, ": not a directory"));
+    if (!node->is_directory)
+      return absl::InternalError(absl::StrCat(operation, " ", path, ": not a directory"));
     return node;
   }
 

@@ -25,7 +25,9 @@ std::string_view MemoryLineName(MemoryLine line) {
   return "unknown";
 }
 
-void MemoryLedger::SetLimit(MemoryLine line, uint64_t bytes) { cells_[static_cast<size_t>(line)].limit = bytes; }
+void MemoryLedger::SetLimit(MemoryLine line, uint64_t bytes) {
+  cells_[static_cast<size_t>(line)].limit = bytes;
+}
 
 bool MemoryLedger::TryReserve(MemoryLine line, uint64_t bytes) {
   Cell& cell = cells_[static_cast<size_t>(line)];

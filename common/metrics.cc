@@ -22,14 +22,16 @@ prometheus::Counter& MetricsRegistry::AddCounter(const std::string& name, const 
   return prometheus::BuildCounter().Name(name).Help(help).Register(registry_).Add(labels);
 }
 
-prometheus::Gauge& MetricsRegistry::AddGauge(const std::string& name, const std::string& help, const Labels& labels) {
+prometheus::Gauge& MetricsRegistry::AddGauge(const std::string& name, const std::string& help,
+                                             const Labels& labels) {
   absl::MutexLock lock(&mu_);
   Claim(name, Kind::kGauge);
   return prometheus::BuildGauge().Name(name).Help(help).Register(registry_).Add(labels);
 }
 
 prometheus::Histogram& MetricsRegistry::AddHistogram(const std::string& name, const std::string& help,
-                                                     const Labels& labels, const std::vector<double>& buckets) {
+                                                     const Labels& labels,
+                                                     const std::vector<double>& buckets) {
   absl::MutexLock lock(&mu_);
   Claim(name, Kind::kHistogram);
   return prometheus::BuildHistogram().Name(name).Help(help).Register(registry_).Add(labels, buckets);
@@ -45,16 +47,18 @@ void MetricsRegistry::AddCallback(const std::string& name, const std::string& he
   family.reads.push_back(std::move(read));
 }
 
-void MetricsRegistry::AddCounterCallback(const std::string& name, const std::string& help, const Labels& labels,
-                                         std::function<double()> read) {
-  AddCallback(name, help, Kind::kCounterCallback,
-              [labels, read = std::move(read)] { return std::vector<Sample>{{labels, read()}}; });
+void MetricsRegistry::AddCounterCallback(const std::string& name, const std::string& help,
+                                         const Labels& labels, std::function<double()> read) {
+  AddCallback(name, help, Kind::kCounterCallback, [labels, read = std::move(read)] {
+    return std::vector<Sample>{{labels, read()}};
+  });
 }
 
 void MetricsRegistry::AddGaugeCallback(const std::string& name, const std::string& help, const Labels& labels,
                                        std::function<double()> read) {
-  AddCallback(name, help, Kind::kGaugeCallback,
-              [labels, read = std::move(read)] { return std::vector<Sample>{{labels, read()}}; });
+  AddCallback(name, help, Kind::kGaugeCallback, [labels, read = std::move(read)] {
+    return std::vector<Sample>{{labels, read()}};
+  });
 }
 
 void MetricsRegistry::AddCountersCallback(const std::string& name, const std::string& help,
@@ -95,9 +99,9 @@ std::string MetricsRegistry::Serialize() const {
 }
 
 const std::vector<double>& MetricsRegistry::LatencyBuckets() {
-  static const auto* const buckets = new std::vector<double>{
-      0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,
-      0.01,    0.025,    0.05,    0.1,    0.25,    0.5,    1,     2.5,    5,     10};
+  static const auto* const buckets =
+      new std::vector<double>{0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
+                              0.025,   0.05,     0.1,     0.25,   0.5,     1,      2.5,   5,      10};
   return *buckets;
 }
 

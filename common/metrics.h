@@ -1,8 +1,9 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The numbers a server shows to Prometheus. Counters, gauges and histograms are prometheus-cpp's own, cheap and thread-safe to
-// change; what is already counted elsewhere is read by a callback when scraped. Thread-safe. Metric objects live as long as the
-// registry; what callbacks read must outlive the last Serialize.
+// The numbers a server shows to Prometheus. Counters, gauges and histograms are prometheus-cpp's own, cheap
+// and thread-safe to change; what is already counted elsewhere is read by a callback when scraped.
+// Thread-safe. Metric objects live as long as the registry; what callbacks read must outlive the last
+// Serialize.
 //
 // Names: rowhouse_ prefix, base units (_seconds, _bytes), counters end in _total.
 
@@ -33,16 +34,17 @@ class MetricsRegistry {
   MetricsRegistry(const MetricsRegistry&) = delete;
   MetricsRegistry& operator=(const MetricsRegistry&) = delete;
 
-  // The metric of this name and these labels, made at the first call. Requires: a valid Prometheus name that no other kind
-  // of metric and no callback has; the process stops otherwise.
-  prometheus::Counter& AddCounter(const std::string& name, const std::string& help, const Labels& labels = {});
+  // The metric of this name and these labels, made at the first call. Requires: a valid Prometheus name that
+  // no other kind of metric and no callback has; the process stops otherwise.
+  prometheus::Counter& AddCounter(const std::string& name, const std::string& help,
+                                  const Labels& labels = {});
   prometheus::Gauge& AddGauge(const std::string& name, const std::string& help, const Labels& labels = {});
   // `buckets`: ascending upper bounds.
   prometheus::Histogram& AddHistogram(const std::string& name, const std::string& help, const Labels& labels,
                                       const std::vector<double>& buckets);
 
-  // One value read at each scrape. A name may have several callbacks with different labels. Requires: as above; `read` is
-  // thread-safe and does not call this registry.
+  // One value read at each scrape. A name may have several callbacks with different labels. Requires: as
+  // above; `read` is thread-safe and does not call this registry.
   void AddCounterCallback(const std::string& name, const std::string& help, const Labels& labels,
                           std::function<double()> read);
   void AddGaugeCallback(const std::string& name, const std::string& help, const Labels& labels,
@@ -50,7 +52,8 @@ class MetricsRegistry {
   // As many values as there are at each scrape, such as one for each table.
   void AddCountersCallback(const std::string& name, const std::string& help,
                            std::function<std::vector<Sample>()> read);
-  void AddGaugesCallback(const std::string& name, const std::string& help, std::function<std::vector<Sample>()> read);
+  void AddGaugesCallback(const std::string& name, const std::string& help,
+                         std::function<std::vector<Sample>()> read);
 
   // Everything in the Prometheus text format, version 0.0.4.
   std::string Serialize() const;

@@ -35,7 +35,8 @@ const char* Describe(int error) {
 
 // "operation path: text (errno 5)" with the code of the errno.
 absl::Status ErrnoStatus(absl::string_view operation, const std::string& path, int error) {
-  const std::string message = absl::StrCat(operation, " ", path, ": ", Describe(error), " (errno ", error, ")");
+  const std::string message =
+      absl::StrCat(operation, " ", path, ": ", Describe(error), " (errno ", error, ")");
   switch (error) {
     case ENOENT:
       return absl::NotFoundError(message);
@@ -137,7 +138,9 @@ class PosixWritableFile : public WritableFile {
   absl::Status Preallocate(uint64_t size) override {
     RH_RETURN_IF_ERROR(CheckUsable());
     if (size == 0) return absl::OkStatus();
-    const auto reserve = [&] { return fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(size)); };
+    const auto reserve = [&] {
+      return fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(size));
+    };
     if (Uninterrupted(reserve) == 0) return absl::OkStatus();
     if (errno == EOPNOTSUPP || errno == ENOSYS) return absl::OkStatus();  // a file system without it
     return ErrnoStatus("fallocate", path_, errno);
@@ -195,8 +198,8 @@ class PosixReadableFile : public ReadableFile {
   const FileDescriptor fd_;
 };
 
-// The kernel lets go of the lock when the descriptor is closed, also when the process dies. The file stays: removing it
-// would let two processes lock two files of one name.
+// The kernel lets go of the lock when the descriptor is closed, also when the process dies. The file stays:
+// removing it would let two processes lock two files of one name.
 class PosixFileLock : public FileLock {
  public:
   explicit PosixFileLock(FileDescriptor fd) : fd_(std::move(fd)) {}
@@ -211,9 +214,9 @@ absl::Status LockedError(const std::string& path, const FileDescriptor& fd) {
   const absl::string_view line(text, got > 0 ? static_cast<size_t>(got) : 0);
   uint64_t pid = 0;
   const bool known = absl::SimpleAtoi(line.substr(0, line.find('\n')), &pid);
-  return absl::FailedPreconditionError(
-      absl::StrCat(path, " is locked by ", known ? absl::StrCat("process ", pid) : "another process",
-                   "; stop it, or use another directory"));
+  return absl::FailedPreconditionError(absl::StrCat(path, " is locked by ",
+                                                    known ? absl::StrCat("process ", pid) : "another process",
+                                                    "; stop it, or use another directory"));
 }
 
 class PosixFiles : public FileSystem {
@@ -291,7 +294,8 @@ class PosixFiles : public FileSystem {
 
   absl::StatusOr<uint64_t> FreeBytes(const std::string& path) override {
     struct statvfs info;
-    if (Uninterrupted([&] { return statvfs(path.c_str(), &info); }) != 0) return ErrnoStatus("statvfs", path, errno);
+    if (Uninterrupted([&] { return statvfs(path.c_str(), &info); }) != 0)
+      return ErrnoStatus("statvfs", path, errno);
     return uint64_t{info.f_bavail} * info.f_frsize;
   }
 

@@ -22,10 +22,12 @@ namespace {
 absl::StatusOr<uint64_t> FindBytes(absl::string_view text, absl::string_view key) {
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
     if (!absl::ConsumePrefix(&line, key) || !absl::ConsumePrefix(&line, ":")) continue;
-    const std::vector<absl::string_view> words = absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());
+    const std::vector<absl::string_view> words =
+        absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());
     uint64_t kib = 0;
     if (words.size() == 2 && words[1] == "kB" && absl::SimpleAtoi(words[0], &kib)) return kib << 10;
-    return absl::InvalidArgumentError(absl::StrCat("process status: ", key, " is \"", line, "\", expected \"N kB\""));
+    return absl::InvalidArgumentError(
+        absl::StrCat("process status: ", key, " is \"", line, "\", expected \"N kB\""));
   }
   return absl::InvalidArgumentError(absl::StrCat("process status: there is no line ", key));
 }

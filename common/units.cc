@@ -36,8 +36,8 @@ absl::Status BadSize(absl::string_view text, absl::string_view why) {
 }
 
 absl::Status BadDuration(absl::string_view text, absl::string_view why) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("\"", text, "\" is no time: ", why, "; write a number with us, ms, s, m or h, such as 30s or 200ms"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "\"", text, "\" is no time: ", why, "; write a number with us, ms, s, m or h, such as 30s or 200ms"));
 }
 
 }  // namespace
@@ -46,10 +46,12 @@ absl::StatusOr<uint64_t> ParseBytes(std::string_view given) {
   const absl::string_view text(given.data(), given.size());
   const absl::string_view trimmed = absl::StripAsciiWhitespace(text);
   size_t digits = 0;
-  while (digits < trimmed.size() && absl::ascii_isdigit(static_cast<unsigned char>(trimmed[digits]))) ++digits;
+  while (digits < trimmed.size() && absl::ascii_isdigit(static_cast<unsigned char>(trimmed[digits])))
+    ++digits;
   if (digits == 0) return BadSize(text, "it does not begin with a digit");
   uint64_t number = 0;
-  if (!absl::SimpleAtoi(trimmed.substr(0, digits), &number)) return BadSize(text, "the number is beyond 64 bits");
+  if (!absl::SimpleAtoi(trimmed.substr(0, digits), &number))
+    return BadSize(text, "the number is beyond 64 bits");
   const absl::string_view suffix = absl::StripLeadingAsciiWhitespace(trimmed.substr(digits));
   for (const Unit& unit : kUnits) {
     if (!absl::EqualsIgnoreCase(suffix, unit.name)) continue;

@@ -13,8 +13,8 @@ namespace {
 
 absl::Status CheckSizes(uint64_t partitions, uint64_t servers) {
   if (!std::has_single_bit(partitions) || partitions > limits::kMaxPartitions) {
-    return absl::InvalidArgumentError(absl::StrCat("partitions is ", partitions, ", allowed is a power of two from 1 to ",
-                                                   limits::kMaxPartitions));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "partitions is ", partitions, ", allowed is a power of two from 1 to ", limits::kMaxPartitions));
   }
   if (servers < 1 || servers > limits::kMaxServers) {
     return absl::InvalidArgumentError(
@@ -29,8 +29,9 @@ absl::StatusOr<PartitionMap> PartitionMap::Fixed(uint32_t partitions, std::vecto
   const uint64_t count = servers.size();
   RH_RETURN_IF_ERROR(CheckSizes(partitions, count));
   if (count > partitions) {
-    return absl::InvalidArgumentError(absl::StrCat("servers has ", count, " addresses for ", partitions,
-                                                   " partitions; create the cluster with at least one partition each"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("servers has ", count, " addresses for ", partitions,
+                     " partitions; create the cluster with at least one partition each"));
   }
   std::vector<ServerId> owners(partitions);
   for (uint64_t s = 0; s < count; ++s) {
@@ -42,11 +43,12 @@ absl::StatusOr<PartitionMap> PartitionMap::Fixed(uint32_t partitions, std::vecto
 }
 
 absl::StatusOr<PartitionMap> PartitionMap::FromParts(uint64_t version, std::vector<ServerId> owners,
-                                                     std::vector<Epoch> epochs, std::vector<std::string> servers) {
+                                                     std::vector<Epoch> epochs,
+                                                     std::vector<std::string> servers) {
   RH_RETURN_IF_ERROR(CheckSizes(owners.size(), servers.size()));
   if (epochs.size() != owners.size()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("epochs has ", epochs.size(), " entries for ", owners.size(), " partitions, they must be as many"));
+    return absl::InvalidArgumentError(absl::StrCat("epochs has ", epochs.size(), " entries for ",
+                                                   owners.size(), " partitions, they must be as many"));
   }
   for (size_t p = 0; p < owners.size(); ++p) {
     if (owners[p] >= servers.size()) {

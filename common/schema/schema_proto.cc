@@ -77,7 +77,8 @@ absl::StatusOr<InitializerSpec> InitializerFromProto(const v1::Initializer& prot
     case v1::Initializer::KIND_NOT_SET:
       break;
   }
-  return absl::InvalidArgumentError("initializer has no kind, set one of zeros, constant, uniform, inverse_sqrt_dim");
+  return absl::InvalidArgumentError(
+      "initializer has no kind, set one of zeros, constant, uniform, inverse_sqrt_dim");
 }
 
 void OptimizerToProto(const OptimizerSpec& spec, v1::Optimizer* proto) {
@@ -127,11 +128,11 @@ absl::StatusOr<TableSchema> SchemaFromProto(const v1::TableSchema& proto) {
   RH_ASSIGN_OR_RETURN(schema.optimizer, OptimizerFromProto(proto.optimizer()));
   RH_ASSIGN_OR_RETURN(schema.initializer, InitializerFromProto(proto.initializer()));
   schema.seed = proto.seed();
-  RH_ASSIGN_OR_RETURN(schema.unseen_policy, KnownEnum("unseen_policy", proto.unseen_policy(), UnseenPolicy::kZeros,
-                                                      UnseenPolicy::kInitial));
+  RH_ASSIGN_OR_RETURN(schema.unseen_policy, KnownEnum("unseen_policy", proto.unseen_policy(),
+                                                      UnseenPolicy::kZeros, UnseenPolicy::kInitial));
   schema.num_rows = proto.num_rows();
-  RH_ASSIGN_OR_RETURN(schema.bad_id_policy, KnownEnum("bad_id_policy", proto.bad_id_policy(), BadIdPolicy::kError,
-                                                      BadIdPolicy::kError));
+  RH_ASSIGN_OR_RETURN(schema.bad_id_policy, KnownEnum("bad_id_policy", proto.bad_id_policy(),
+                                                      BadIdPolicy::kError, BadIdPolicy::kError));
   RH_ASSIGN_OR_RETURN(schema.nan_policy,
                       KnownEnum("nan_policy", proto.nan_policy(), NanPolicy::kAllow, NanPolicy::kSkip));
   if (proto.has_padding_id()) schema.padding_id = proto.padding_id();
@@ -170,12 +171,15 @@ std::string EncodeSchema(const TableSchema& schema) {
 
 absl::StatusOr<TableSchema> DecodeSchema(absl::Span<const uint8_t> bytes) {
   v1::TableSchema proto;
-  if (bytes.size() > limits::kMaxMessageBytes || !proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return absl::DataLossError(absl::StrCat("stored table schema of ", bytes.size(), " bytes is no TableSchema message"));
+  if (bytes.size() > limits::kMaxMessageBytes ||
+      !proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return absl::DataLossError(
+        absl::StrCat("stored table schema of ", bytes.size(), " bytes is no TableSchema message"));
   }
   absl::StatusOr<TableSchema> schema = SchemaFromProto(proto);
   if (absl::IsInvalidArgument(schema.status())) {
-    return absl::DataLossError(absl::StrCat("stored table schema \"", proto.name(), "\": ", schema.status().message()));
+    return absl::DataLossError(
+        absl::StrCat("stored table schema \"", proto.name(), "\": ", schema.status().message()));
   }
   return schema;
 }

@@ -45,18 +45,21 @@ absl::Status ValidateInitializer(const InitializerSpec& initializer) {
   RH_RETURN_IF_ERROR(CheckFinite("initializer.high", initializer.high));
   if (initializer.low > initializer.high) {
     return absl::InvalidArgumentError(absl::StrCat("initializer.low is ", initializer.low,
-                                                   ", it must be at most initializer.high, which is ", initializer.high));
+                                                   ", it must be at most initializer.high, which is ",
+                                                   initializer.high));
   }
   if (!std::isfinite(initializer.high - initializer.low)) {
-    return absl::InvalidArgumentError(absl::StrCat("initializer.high is ", initializer.high, " and initializer.low ",
-                                                   initializer.low, ", their difference must be a finite float32"));
+    return absl::InvalidArgumentError(absl::StrCat("initializer.high is ", initializer.high,
+                                                   " and initializer.low ", initializer.low,
+                                                   ", their difference must be a finite float32"));
   }
   return absl::OkStatus();
 }
 
 absl::Status FixedField(const TableSchema& table, absl::string_view field) {
-  return absl::InvalidArgumentError(absl::StrCat("table ", table.name, ": ", field,
-                                                 " is fixed when the table is created; create another table to change it"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("table ", table.name, ": ", field,
+                   " is fixed when the table is created; create another table to change it"));
 }
 
 }  // namespace
@@ -73,9 +76,9 @@ absl::Status ValidateName(std::string_view field, std::string_view value) {
   };
   const auto bad = std::find_if_not(name.begin(), name.end(), allowed);
   if (bad != name.end()) {
-    return absl::InvalidArgumentError(absl::StrCat(what, " \"", absl::CHexEscape(name), "\" has '",
-                                                   absl::CHexEscape(name.substr(bad - name.begin(), 1)), "' at position ",
-                                                   bad - name.begin(), ", allowed are A-Z a-z 0-9 _ . -"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        what, " \"", absl::CHexEscape(name), "\" has '", absl::CHexEscape(name.substr(bad - name.begin(), 1)),
+        "' at position ", bad - name.begin(), ", allowed are A-Z a-z 0-9 _ . -"));
   }
   return absl::OkStatus();
 }
@@ -83,7 +86,8 @@ absl::Status ValidateName(std::string_view field, std::string_view value) {
 absl::Status ValidateSchema(const TableSchema& schema) {
   RH_RETURN_IF_ERROR(ValidateName("name", schema.name));
   if (schema.dim < 1 || schema.dim > limits::kMaxDim) {
-    return absl::InvalidArgumentError(absl::StrCat("dim is ", schema.dim, ", allowed are 1 to ", limits::kMaxDim));
+    return absl::InvalidArgumentError(
+        absl::StrCat("dim is ", schema.dim, ", allowed are 1 to ", limits::kMaxDim));
   }
   RH_RETURN_IF_ERROR(CheckEnum("weight_type", static_cast<uint32_t>(schema.weight_type),
                                static_cast<uint32_t>(DataType::kFloat32)));
@@ -98,8 +102,8 @@ absl::Status ValidateSchema(const TableSchema& schema) {
   RH_RETURN_IF_ERROR(CheckEnum("durability", static_cast<uint32_t>(schema.durability),
                                static_cast<uint32_t>(Durability::kSync)));
   if (schema.padding_id.has_value() && schema.num_rows > 0 && *schema.padding_id >= schema.num_rows) {
-    return absl::InvalidArgumentError(absl::StrCat("padding_id is ", *schema.padding_id,
-                                                   ", it must be below num_rows, which is ", schema.num_rows));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "padding_id is ", *schema.padding_id, ", it must be below num_rows, which is ", schema.num_rows));
   }
   return absl::OkStatus();
 }
@@ -118,7 +122,8 @@ absl::Status ValidateAlter(const TableSchema& before, const TableSchema& after) 
   if (after.seed != before.seed) return FixedField(before, "seed");
   if (after.num_rows != before.num_rows) return FixedField(before, "num_rows");
   if (after.padding_id != before.padding_id) return FixedField(before, "padding_id");
-  if (after.track_last_push_time != before.track_last_push_time) return FixedField(before, "track_last_push_time");
+  if (after.track_last_push_time != before.track_last_push_time)
+    return FixedField(before, "track_last_push_time");
   return absl::OkStatus();
 }
 

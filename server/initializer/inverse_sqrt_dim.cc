@@ -7,7 +7,8 @@
 
 namespace rowhouse::server {
 
-void InverseSqrtDim::Fill(const InitializerSpec& /*spec*/, uint64_t seed, Id id, uint32_t dim, float* weights) const {
+void InverseSqrtDim::Fill(const InitializerSpec& /*spec*/, uint64_t seed, Id id, uint32_t dim,
+                          float* weights) const {
   const float bound = 1.0f / std::sqrt(static_cast<float>(dim));
   UniformFill(-bound, bound, seed, id, dim, weights);
 }

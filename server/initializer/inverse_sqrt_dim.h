@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Weights uniform in [-b, b) with b = 1 / sqrt(dim): rows of about the same length whatever the dim. Stateless, thread-safe.
+// Weights uniform in [-b, b) with b = 1 / sqrt(dim): rows of about the same length whatever the dim.
+// Stateless, thread-safe.
 
 #include "server/initializer/initializer.h"
 

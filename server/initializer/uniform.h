@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Weights uniform in [spec.low, spec.high). Requires: low <= high, high - low finite (ValidateSchema). Stateless, thread-safe.
+// Weights uniform in [spec.low, spec.high). Requires: low <= high, high - low finite (ValidateSchema).
+// Stateless, thread-safe.
 
 #include "server/initializer/initializer.h"
 

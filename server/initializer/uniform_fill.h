@@ -8,7 +8,8 @@
 
 namespace rowhouse::server {
 
-// Writes `dim` values in [low, high), all equal to low when low == high. Requires: low <= high, high - low finite.
+// Writes `dim` values in [low, high), all equal to low when low == high. Requires: low <= high, high - low
+// finite.
 void UniformFill(float low, float high, uint64_t seed, Id id, uint32_t dim, float* values);
 
 }  // namespace rowhouse::server

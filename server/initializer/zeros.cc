@@ -5,7 +5,8 @@
 
 namespace rowhouse::server {
 
-void Zeros::Fill(const InitializerSpec& /*spec*/, uint64_t /*seed*/, Id /*id*/, uint32_t dim, float* weights) const {
+void Zeros::Fill(const InitializerSpec& /*spec*/, uint64_t /*seed*/, Id /*id*/, uint32_t dim,
+                 float* weights) const {
   std::fill_n(weights, dim, 0.0f);
 }
 

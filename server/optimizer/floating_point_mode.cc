@@ -12,7 +12,8 @@ namespace rowhouse::server {
 #if defined(__x86_64__)
 
 namespace {
-// MXCSR as the processor starts: all exceptions masked, round to nearest, flush-to-zero and denormals-are-zero off.
+// MXCSR as the processor starts: all exceptions masked, round to nearest, flush-to-zero and
+// denormals-are-zero off.
 constexpr uint32_t kDefaultControl = 0x1F80;
 }  // namespace
 
@@ -22,7 +23,9 @@ FloatingPointMode::~FloatingPointMode() { _mm_setcsr(saved_); }
 #else
 
 // Untested: sets the rounding only, trusting that nobody switched denormals off.
-FloatingPointMode::FloatingPointMode() : saved_(static_cast<uint32_t>(std::fegetround())) { std::fesetround(FE_TONEAREST); }
+FloatingPointMode::FloatingPointMode() : saved_(static_cast<uint32_t>(std::fegetround())) {
+  std::fesetround(FE_TONEAREST);
+}
 FloatingPointMode::~FloatingPointMode() { std::fesetround(static_cast<int>(saved_)); }
 
 #endif

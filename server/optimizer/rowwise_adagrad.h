@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Adagrad with one accumulator for the row, as in TorchRec, FBGEMM and DLRM, without weight decay. In this order:
+// Adagrad with one accumulator for the row, as in TorchRec, FBGEMM and DLRM, without weight decay. In this
+// order:
 //   m = TreeSumOfSquares(g) / dim
 //   s = s + m
 //   d = sqrt(s) + eps

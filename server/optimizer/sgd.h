@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Stochastic gradient descent, as torch.optim.SGD without momentum or weight decay. For each element, in this order:
+// Stochastic gradient descent, as torch.optim.SGD without momentum or weight decay. For each element, in this
+// order:
 //   w = w - (lr * g)
 // No state. epsilon and initial_accumulator are not used. Stateless, thread-safe.
 

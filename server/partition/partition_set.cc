@@ -25,7 +25,7 @@ PartitionSet::PartitionSet(const PartitionSetOptions& options, const Parts& part
   for (PartitionId p : map_->OwnedBy(options_.server)) {
     owned_.push_back(std::make_unique<Partition>(
         Partition::Identity{.partition = p, .history = options_.history, .epoch = map_->epoch(p), .generation = options_.generation}, parts_.rows, parts_.tables,
-        parts_.workers, parts_.clock));
+        parts_.appliers, parts_.clock));
     by_id_[p] = owned_.back().get();
   }
 }

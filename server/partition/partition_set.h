@@ -44,7 +44,8 @@ class PartitionSet {
     Clock* clock = nullptr;
     RowStore* rows = nullptr;
     TableRegistry* tables = nullptr;
-    Executor* workers = nullptr;  // pushes, applies
+    Executor* workers = nullptr;   // pushes; they may wait for memory
+    Executor* appliers = nullptr;  // applies, which give memory back: never the same threads as workers, unless inline
     Executor* io = nullptr;       // pulls that wait for spill
     std::shared_ptr<const PartitionMap> map;
   };

@@ -17,6 +17,8 @@ class ABSL_LOCKABLE SegmentLock {
     if (!word_.compare_exchange_strong(free, kWriter, std::memory_order_acquire)) LockSlow();
   }
   void Unlock() ABSL_UNLOCK_FUNCTION() { word_.fetch_and(~kWriter, std::memory_order_release); }
+  // For the analysis, where a lock taken elsewhere is held.
+  void AssertHeld() const ABSL_ASSERT_EXCLUSIVE_LOCK() {}
   void ReaderLock() ABSL_SHARED_LOCK_FUNCTION() {
     if ((word_.fetch_add(1, std::memory_order_acquire) & (kWriter | kWaiting)) != 0) ReaderLockSlow();
   }

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "server/row/index_segment.h"
@@ -51,7 +52,6 @@ class SlotCache {
     }
     return next_ == count_ ? 0 : slots_[next_++];
   }
-  void PutBack(uint32_t slot) { slots_[--next_] = slot; }  // Requires: just taken
 
  private:
   static constexpr size_t kSlots = 16;
@@ -59,6 +59,20 @@ class SlotCache {
   uint32_t slots_[kSlots];
   size_t next_ = 0;
   size_t count_ = 0;
+};
+
+// One cache for each row size that a call meets.
+class SlotCaches {
+ public:
+  SlotCache* Of(SlabArena* arena) {
+    for (const auto& [known, cache] : caches_) {
+      if (known == arena) return cache.get();
+    }
+    return caches_.emplace_back(arena, std::make_unique<SlotCache>(arena)).second.get();
+  }
+
+ private:
+  std::vector<std::pair<SlabArena*, std::unique_ptr<SlotCache>>> caches_;
 };
 
 }  // namespace rowhouse::server

@@ -165,11 +165,15 @@ absl::Status TieredRowStore::AddTable(const TableRowsSpec& spec) {
                                                    spec.layout.dim, ") at most ", limits::kMaxDim, ", a row at most ",
                                                    limits::kMaxRowBytes, " bytes, and there must be a factory"));
   }
-  absl::MutexLock lock(&tables_mu_);
-  if (tables_.count(spec.table) != 0) {
-    return absl::AlreadyExistsError(absl::StrCat("rows of table ", spec.table, " are there already"));
-  }
+  absl::MutexLock add(&add_table_mu_);
   auto table = std::make_shared<TableRows>();
+  {
+    absl::MutexLock lock(&tables_mu_);
+    if (tables_.count(spec.table) != 0) {
+      return absl::AlreadyExistsError(absl::StrCat("rows of table ", spec.table, " are there already"));
+    }
+    RH_ASSIGN_OR_RETURN(table->arena, ArenaFor(spec.layout.row_bytes()));
+  }
   table->spec = spec;
   table->generation = spec.is_volatile ? options_.volatile_generation : options_.durable_generation;
   const uint64_t headers = owned_.size() * sizeof(IndexSegment);
@@ -185,8 +189,8 @@ absl::Status TieredRowStore::AddTable(const TableRowsSpec& spec) {
   table->index.bytes = headers;
   table->segments = std::make_unique<IndexSegment[]>(owned_.size());
   for (size_t i = 0; i < owned_.size(); ++i) table->segments[i].Init(&table->index, owned_[i]);
-  RH_ASSIGN_OR_RETURN(table->arena, ArenaFor(spec.layout.row_bytes()));
   RH_RETURN_IF_ERROR(NoteSpilledRows(table.get()));
+  absl::MutexLock lock(&tables_mu_);
   tables_.emplace(spec.table, std::move(table));
   return absl::OkStatus();
 }

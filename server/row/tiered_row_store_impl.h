@@ -5,7 +5,7 @@
 // Sources by job: tiered_row_store.cc (tables, observers), tiered_pull.cc (reads), tiered_load.cc (rows from spill into
 // memory), tiered_push.cc (pin, update), tiered_write_back.cc (rows from memory to spill), tiered_evictor.cc, tiered_scan.cc.
 //
-// Locks, in the order they may be taken: tables_mu_; spill_write_mu_; a segment's lock; an arena's. A writer holds one segment's
+// Locks, in the order they may be taken: add_table_mu_; spill_write_mu_; tables_mu_; a segment's lock; an arena's. A writer holds one segment's
 // lock at a time; a pull holds several as a reader, taken in ascending order. No segment lock is held across spill.
 // A row changes hands between memory and spill like this:
 //   load   a loading entry holds the place first, so that nobody can push the row before its image is in;
@@ -74,14 +74,17 @@ class TieredRowStore final : public RowStore {
   }
 
   // ---- pull (tiered_pull.cc)
-  struct PullBlock;
   struct PullItem;
+  struct MissJob;
   void SortBySegment(absl::Span<PullItem> items, std::vector<PullItem>* scratch, std::vector<uint32_t>* counts) const;
   void PullSorted(absl::Span<const PullItem> items, absl::Span<ReadBatch> batches, absl::Span<const TablePtr> tables,
                   std::vector<uint8_t>* row);
-  size_t PullOneBlock(absl::Span<const PullItem> items, absl::Span<ReadBatch> batches, absl::Span<const TablePtr> tables,
-                      std::vector<uint8_t>* row);
+  void PullBlock(absl::Span<const PullItem> items, absl::Span<ReadBatch> batches, absl::Span<const TablePtr> tables,
+                 std::vector<uint8_t>* row) ABSL_NO_THREAD_SAFETY_ANALYSIS;
   void ReadUnseen(const TableRows& table, Id id, float* values, std::vector<uint8_t>* row) const;
+  absl::Status CollectMisses(MissJob* job) const;
+  void GiveToAll(const MissJob& job, uint32_t first, const uint8_t* bytes, std::vector<uint8_t>* row) const;
+  void LookAgain(MissJob* job, uint32_t first, uint32_t next, SlotCache* slots, std::vector<uint8_t>* row);
 
   // ---- load (tiered_load.cc): rows from spill, by ascending key.
   struct LoadItem {
@@ -89,45 +92,48 @@ class TieredRowStore final : public RowStore {
     IndexSegment* segment = nullptr;
     SpillKey key;
     Id id = 0;
-    uint32_t first = 0;     // the caller's: where in its list the positions of this key begin
+    uint32_t first = 0;     // the caller's
     bool placed = false;    // a loading entry of ours waits for the row
     bool pinned = false;    // for Pin: the entry stays, reserved, when spill has no such row
+    bool warm = false;      // will be asked for soon
     bool finished = false;  // the entry was dealt with
+    bool failed = false;    // ... and is gone, for the row could not be read
   };
-  enum class Place { kPlaced, kResident, kLoading, kNoRoom, kNotSpilled };
-  // Puts a loading entry for an absent row of a segment that has been spilled.
-  Place PlaceLoading(IndexSegment* segment, Id id, uint64_t hash, SlotCache* slots)
+  // Puts a loading entry for an absent row; null when there is no room.
+  IndexEntry* PlaceLoading(IndexSegment* segment, Id id, uint64_t hash, SlotCache* slots)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(segment->lock);
   // Reads the items' rows in groups over the io executor and finishes their entries. seen(item, value) comes from any thread,
   // value is null for a row that spill does not have. After an error no entry of the items is left loading.
   absl::Status Load(absl::Span<LoadItem> items, absl::FunctionRef<void(const LoadItem&, const SpillValue*)> seen);
   absl::Status LoadGroup(absl::Span<LoadItem> items, absl::FunctionRef<void(const LoadItem&, const SpillValue*)> seen);
   void FinishLoad(LoadItem* item, const SpillValue* value, bool failed);
+  void DropEntry(const TableRows& table, IndexSegment* segment, IndexEntry* entry)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(segment->lock);
+  size_t PlacePrefetches(const TablePtr& table, absl::Span<const Id> ids, std::vector<LoadItem>* items);
   void PrefetchGroup(const TablePtr& table, absl::Span<const Id> ids);
   // A short wait for the end of somebody's load, or for room.
-  void AwaitLoads(absl::Time deadline) ABSL_LOCKS_EXCLUDED(wait_mu_);
+  void AwaitChange(absl::Time deadline) ABSL_LOCKS_EXCLUDED(wait_mu_);
   void AwaitRoom(SlabArena* arena, absl::Time deadline) ABSL_LOCKS_EXCLUDED(wait_mu_);
   void SignalWaiters() ABSL_LOCKS_EXCLUDED(wait_mu_);
 
   // ---- push (tiered_push.cc)
   struct PinJob;
-  struct RowCursor;
   absl::Status PreparePin(PinJob* job, absl::Span<const RowBatch> batches) const;
   // Pins what can be pinned without waiting and puts loading entries for what must be read.
   absl::Status PinPass(PinJob* job);
   absl::Status PinChunk(PinJob* job, size_t batch, size_t begin, size_t end, SlotCache* slots);
-  absl::Status PinAbsent(PinJob* job, size_t batch, size_t i, uint64_t hash, IndexSegment* segment, SlotCache* slots)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(segment->lock);
+  void PinAbsent(PinJob* job, size_t batch, size_t i, uint64_t hash, SlotCache* slots);
   absl::Status LoadPinned(PinJob* job);
+  absl::Status AwaitPin(PinJob* job, absl::Time deadline);
   void RollBack(PinJob* job);
-  absl::Status PinTimeout(const PinJob& job) const;
+  absl::Status PinTimeout(const PinJob& job) const ABSL_LOCKS_EXCLUDED(wait_mu_);
   bool TakeTurn(absl::Time deadline) ABSL_LOCKS_EXCLUDED(turn_mu_);
   void GiveTurn() ABSL_LOCKS_EXCLUDED(turn_mu_);
-  void UnpinEntry(const TableRows& table, IndexSegment* segment, IndexEntry* entry, std::vector<uint32_t>* freed)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(segment->lock);
-  // Calls change(i, segment, entry, row) for the batch's pinned rows, under the segment's lock, and unpins them.
-  void ForPinned(const RowBatch& batch,
-                 absl::FunctionRef<void(TableRows*, size_t, IndexSegment*, IndexEntry*, uint8_t*)> change);
+  // Calls change(i, segment, entry, row) for pinned rows of the batch, in order, under the segment's lock, and unpins them.
+  using ChangePinned = absl::FunctionRef<void(size_t, IndexSegment*, IndexEntry*, uint8_t*)>;
+  void ForPinned(const TableRows& table, const RowBatch& batch, ChangePinned change);
+  void ForPinnedChunk(const TableRows& table, IndexSegment* segment, absl::Span<const Id> ids, size_t first,
+                      ChangePinned change, std::vector<uint32_t>* freed);
 
   // ---- write-back (tiered_write_back.cc)
   struct WriteRow {
@@ -182,15 +188,16 @@ class TieredRowStore final : public RowStore {
   const uint64_t chunk_bytes_;
   // Self-synchronised.
   RowBudget budget_;
-  std::atomic<uint32_t> load_waiters_{0};
+  std::atomic<uint32_t> waiters_{0};
   std::atomic<uint32_t> room_waiters_{0};  // Pins in need: pulls keep nothing meanwhile
   std::atomic<bool> kicked_{false};
   // Guarded.
+  absl::Mutex add_table_mu_;  // one AddTable at a time; held across the disk
   mutable absl::Mutex tables_mu_;
   std::map<TableId, TablePtr> tables_ ABSL_GUARDED_BY(tables_mu_);
   std::map<uint32_t, std::weak_ptr<SlabArena>> arenas_ ABSL_GUARDED_BY(tables_mu_);  // by row bytes
   // Held across the disk: one writer to spill at a time, a batch each.
-  absl::Mutex spill_write_mu_ ABSL_ACQUIRED_AFTER(tables_mu_);
+  absl::Mutex spill_write_mu_;
   Hand hand_ ABSL_GUARDED_BY(spill_write_mu_);
   // One Pin at a time waits for room; it holds pins, the others hold none, so that one of them gets through.
   absl::Mutex turn_mu_;

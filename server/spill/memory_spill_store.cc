@@ -10,7 +10,9 @@
 namespace rowhouse::server {
 namespace {
 
-absl::Span<const uint8_t> Bytes(const std::string& s) { return {reinterpret_cast<const uint8_t*>(s.data()), s.size()}; }
+absl::Span<const uint8_t> Bytes(const std::string& s) {
+  return {reinterpret_cast<const uint8_t*>(s.data()), s.size()};
+}
 
 std::string Encode(const SpillPut& put) {
   const SpillHeaderBytes header = EncodeSpillHeader(EncodeSpillKey(put.key), put.value);

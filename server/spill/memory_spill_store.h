@@ -1,7 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A SpillStore in a sorted map, for tests and simulation. It keeps values encoded, as RocksDB does, so that damage can be
-// played. It stands for a disk: its bytes count as DiskBytes, and MemoryBytes is 0. Thread-safe.
+// A SpillStore in a sorted map, for tests and simulation. It keeps values encoded, as RocksDB does, so that
+// damage can be played. It stands for a disk: its bytes count as DiskBytes, and MemoryBytes is 0.
+// Thread-safe.
 
 #include <map>
 #include <string>

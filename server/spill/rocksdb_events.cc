@@ -13,12 +13,14 @@
 namespace rowhouse::server {
 namespace {
 
-// Whether a file that overlaps the range holds range deletions: those of the lowest level are gone, as are the rows under them.
+// Whether a file that overlaps the range holds range deletions: those of the lowest level are gone, as are
+// the rows under them.
 bool HasRangeDeletions(rocksdb::DB* db, const rocksdb::Slice& begin, const rocksdb::Slice& end) {
   const rocksdb::Range range(begin, end);
   rocksdb::TablePropertiesCollection files;
   if (!db->GetPropertiesOfTablesInRange(db->DefaultColumnFamily(), &range, 1, &files).ok()) return false;
-  return std::any_of(files.begin(), files.end(), [](const auto& file) { return file.second->num_range_deletions > 0; });
+  return std::any_of(files.begin(), files.end(),
+                     [](const auto& file) { return file.second->num_range_deletions > 0; });
 }
 
 }  // namespace
@@ -29,7 +31,8 @@ void RocksDbEvents::Erased(uint64_t sequence, std::string begin, std::string end
 }
 
 bool RocksDbEvents::AwaitFlushed(uint64_t sequence, absl::Duration timeout) {
-  const auto flushed = [this, sequence]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return flushed_sequence_ >= sequence; };
+  const auto flushed = [this, sequence]()
+                           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return flushed_sequence_ >= sequence; };
   absl::MutexLock lock(&mutex_);
   return mutex_.AwaitWithTimeout(absl::Condition(&flushed), timeout);
 }
@@ -43,16 +46,18 @@ void RocksDbEvents::OnFlushCompleted(rocksdb::DB* db, const rocksdb::FlushJobInf
   {
     absl::MutexLock lock(&mutex_);
     flushed_sequence_ = std::max<uint64_t>(flushed_sequence_, info.largest_seqno);
-    std::erase_if(erasures_, [&](Erasure& erasure) {
-      if (erasure.sequence > info.largest_seqno) return false;
-      covering_.push_back(std::move(erasure));
-      return true;
-    });
+    const auto flushed = std::stable_partition(
+        erasures_.begin(), erasures_.end(),
+        [&info](const Erasure& erasure) { return erasure.sequence > info.largest_seqno; });
+    std::move(flushed, erasures_.end(), std::back_inserter(covering_));
+    erasures_.erase(flushed, erasures_.end());
   }
   PushDown(db);
 }
 
-void RocksDbEvents::OnCompactionCompleted(rocksdb::DB* db, const rocksdb::CompactionJobInfo& /*info*/) { PushDown(db); }
+void RocksDbEvents::OnCompactionCompleted(rocksdb::DB* db, const rocksdb::CompactionJobInfo& /*info*/) {
+  PushDown(db);
+}
 
 void RocksDbEvents::PushDown(rocksdb::DB* db) {
   std::vector<Erasure> ranges;
@@ -64,7 +69,8 @@ void RocksDbEvents::PushDown(rocksdb::DB* db) {
     const rocksdb::Slice begin = range.begin, end = range.end;
     if (!HasRangeDeletions(db, begin, end)) return true;
     const rocksdb::Status status = rocksdb::experimental::SuggestCompactRange(db, &begin, &end);
-    if (!status.ok()) spdlog::warn("spill: the disk of an erased range is given back late: {}", status.ToString());
+    if (!status.ok())
+      spdlog::warn("spill: the disk of an erased range is given back late: {}", status.ToString());
     return !status.ok();
   });
   absl::MutexLock lock(&mutex_);
@@ -78,7 +84,8 @@ void RocksDbEvents::OnBackgroundError(rocksdb::BackgroundErrorReason /*reason*/,
 
 void RocksDbEvents::OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reason*/, rocksdb::Status error,
                                          bool* auto_recovery) {
-  // RocksDB would look for space every five seconds and meanwhile refuse to be resumed: the next write does it at once.
+  // RocksDB would look for space every five seconds and meanwhile refuse to be resumed: the next write does
+  // it at once.
   if (error.IsNoSpace()) *auto_recovery = false;
 }
 

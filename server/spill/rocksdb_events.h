@@ -1,7 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What RocksDB tells from its background threads, kept for the store: what has reached the disk, that the disk is full, and how
-// far down the levels the deletions of erased ranges have come, so that the files under them are dropped soon. Thread-safe; shared with the database.
+// What RocksDB tells from its background threads, kept for the store: what has reached the disk, that the
+// disk is full, and how far down the levels the deletions of erased ranges have come, so that the files under
+// them are dropped soon. Thread-safe; shared with the database.
 
 #include <atomic>
 #include <cstdint>
@@ -32,7 +33,8 @@ class RocksDbEvents final : public rocksdb::EventListener {
   void OnFlushCompleted(rocksdb::DB* db, const rocksdb::FlushJobInfo& info) override;
   void OnCompactionCompleted(rocksdb::DB* db, const rocksdb::CompactionJobInfo& info) override;
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override;
-  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason reason, rocksdb::Status error, bool* auto_recovery) override;
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason reason, rocksdb::Status error,
+                            bool* auto_recovery) override;
 
  private:
   struct Erasure {

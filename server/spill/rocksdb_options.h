@@ -2,10 +2,10 @@
 #pragma once
 // SpillOptions as RocksDB's options: where the shape of the tier and its memory are decided. Thread-safe.
 //
-// Memory: the block cache gets three quarters of memory_bytes. Memtables, index and filter blocks, open table readers and filters
-// being built are charged to it, so it is a ledger as much as a cache. The last quarter is what RocksDB does not charge: read and
-// write buffers of flush and compaction, values pinned by reads, iterators. The limit of the cache is not strict: reading a row
-// must not fail because a memtable grew.
+// Memory: the block cache gets three quarters of memory_bytes. Memtables, index and filter blocks, open table
+// readers and filters being built are charged to it, so it is a ledger as much as a cache. The last quarter
+// is what RocksDB does not charge: read and write buffers of flush and compaction, values pinned by reads,
+// iterators. The limit of the cache is not strict: reading a row must not fail because a memtable grew.
 
 #include <memory>
 

@@ -19,9 +19,11 @@
 namespace rowhouse::server {
 namespace {
 
-constexpr size_t kReadGroup = 32;                  // RocksDB works in groups of 32; bounds the blocks that a read pins
-constexpr uint64_t kScanPinBytes = 16ull << 20;    // a longer pinned view would keep flushed memtables and old files alive
-constexpr absl::Duration kFlushPatience = absl::Seconds(30);  // for what RocksDB says it has flushed to be in files
+constexpr size_t kReadGroup = 32;  // RocksDB works in groups of 32; bounds the blocks that a read pins
+constexpr uint64_t kScanPinBytes =
+    16ull << 20;  // a longer pinned view would keep flushed memtables and old files alive
+constexpr absl::Duration kFlushPatience =
+    absl::Seconds(30);  // for what RocksDB says it has flushed to be in files
 
 template <typename Bytes>
 rocksdb::Slice SliceOf(const Bytes& bytes) {
@@ -46,12 +48,16 @@ rocksdb::WriteOptions WithoutWal() {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<SpillStore>> RocksDbSpillStore::Open(const SpillOptions& options, rocksdb::Env* env) {
+absl::StatusOr<std::unique_ptr<SpillStore>> RocksDbSpillStore::Open(const SpillOptions& options,
+                                                                    rocksdb::Env* env) {
   RH_ASSIGN_OR_RETURN(RocksDbOptions made, MakeRocksDbOptions(options));
   RH_RETURN_IF_ERROR(PrepareSpillDirectory(options.directory));
   if (options.direct_io && !SupportsDirectIo(options.directory)) {
-    spdlog::warn("spill: the file system of {} refuses direct I/O: reads and writes go through the page cache, which is outside "
-                 "the memory budget", options.directory);
+    spdlog::warn(
+        "spill: the file system of {} refuses direct I/O: reads and writes go through the page cache, which "
+        "is outside "
+        "the memory budget",
+        options.directory);
     made.options.use_direct_reads = false;
     made.options.use_direct_io_for_flush_and_compaction = false;
   }
@@ -62,13 +68,16 @@ absl::StatusOr<std::unique_ptr<SpillStore>> RocksDbSpillStore::Open(const SpillO
   const rocksdb::Status opened = rocksdb::DB::Open(made.options, options.directory, &db);
   RH_RETURN_IF_ERROR(FromRocksDb(absl::StrCat("opening ", options.directory), opened));
   events->SetFlushed(db->GetLatestSequenceNumber());
-  return std::unique_ptr<SpillStore>(new RocksDbSpillStore(options.directory, std::move(made.cache), std::move(events),
-                                                           std::unique_ptr<rocksdb::DB>(db)));
+  return std::unique_ptr<SpillStore>(new RocksDbSpillStore(
+      options.directory, std::move(made.cache), std::move(events), std::unique_ptr<rocksdb::DB>(db)));
 }
 
 RocksDbSpillStore::RocksDbSpillStore(std::string directory, std::shared_ptr<rocksdb::Cache> cache,
                                      std::shared_ptr<RocksDbEvents> events, std::unique_ptr<rocksdb::DB> db)
-    : directory_(std::move(directory)), cache_(std::move(cache)), events_(std::move(events)), db_(std::move(db)) {}
+    : directory_(std::move(directory)),
+      cache_(std::move(cache)),
+      events_(std::move(events)),
+      db_(std::move(db)) {}
 
 RocksDbSpillStore::~RocksDbSpillStore() {
   if (const absl::Status flushed = Flush(); !flushed.ok()) {
@@ -89,14 +98,17 @@ absl::Status RocksDbSpillStore::ReadGroup(size_t first_index, absl::Span<const S
     encoded[i] = EncodeSpillKey(keys[i]);
     slices[i] = SliceOf(encoded[i]);
   }
-  // Blocks of rows go into the cache with those of the index: RocksDB has one switch for both, and without the index blocks
-  // every row would cost three reads. Index and filter blocks have the upper half of the cache to themselves.
+  // Blocks of rows go into the cache with those of the index: RocksDB has one switch for both, and without
+  // the index blocks every row would cost three reads. Index and filter blocks have the upper half of the
+  // cache to themselves.
   rocksdb::ReadOptions options;
-  db_->MultiGet(options, db_->DefaultColumnFamily(), keys.size(), slices.data(), values.data(), statuses.data(),
+  db_->MultiGet(options, db_->DefaultColumnFamily(), keys.size(), slices.data(), values.data(),
+                statuses.data(),
                 /*sorted_input=*/true);
   for (size_t i = 0; i < keys.size(); ++i) {
     if (statuses[i].IsNotFound()) continue;
-    if (!statuses[i].ok()) return FromRocksDb(absl::StrCat("reading ", DescribeSpillKey(keys[i])), statuses[i]);
+    if (!statuses[i].ok())
+      return FromRocksDb(absl::StrCat("reading ", DescribeSpillKey(keys[i])), statuses[i]);
     RH_ASSIGN_OR_RETURN(const SpillValue value, DecodeSpillValue(keys[i], BytesOf(values[i])));
     found(first_index + i, value);
   }
@@ -160,7 +172,8 @@ absl::Status RocksDbSpillStore::Flush() {
     RH_RETURN_IF_ERROR(ResumeIfStopped());
     const rocksdb::Status flushed = db_->Flush(options);
     if (!flushed.ok()) return Failed("flushing", flushed);
-    // After a background error Flush may say OK before it is done (facebook/rocksdb issue 8046): believe the files alone.
+    // After a background error Flush may say OK before it is done (facebook/rocksdb issue 8046): believe the
+    // files alone.
     if (events_->AwaitFlushed(sequence, absl::Milliseconds(50))) return absl::OkStatus();
   } while (absl::Now() < deadline);
   return absl::UnavailableError(absl::StrCat("spill: flushing ", directory_, ": not done after ",
@@ -186,7 +199,8 @@ absl::Status RocksDbSpillStore::Scan(const SpillKey& first, const SpillKey& last
       visited_bytes += rows->value().size();
     }
     if (!rows->Valid()) {
-      return rows->status().ok() ? absl::OkStatus() : FromRocksDb(absl::StrCat("scanning ", directory_), rows->status());
+      return rows->status().ok() ? absl::OkStatus()
+                                 : FromRocksDb(absl::StrCat("scanning ", directory_), rows->status());
     }
     next = rows->key().ToString();
   }
@@ -197,9 +211,10 @@ absl::Status RocksDbSpillStore::EraseRange(const SpillKey& first, const SpillKey
   RH_RETURN_IF_ERROR(ResumeIfStopped());
   const SpillKeyBytes begin = EncodeSpillKey(first);
   const std::string end = After(EncodeSpillKey(last));
-  // Not DeleteFilesInRange: it takes files away at once, before earlier writes are durable, and could take a file with an older
-  // range deletion whose rows would come back.
-  const rocksdb::Status erased = db_->DeleteRange(WithoutWal(), db_->DefaultColumnFamily(), SliceOf(begin), end);
+  // Not DeleteFilesInRange: it takes files away at once, before earlier writes are durable, and could take a
+  // file with an older range deletion whose rows would come back.
+  const rocksdb::Status erased =
+      db_->DeleteRange(WithoutWal(), db_->DefaultColumnFamily(), SliceOf(begin), end);
   if (!erased.ok()) return Failed("erasing a range of", erased);
   events_->Erased(db_->GetLatestSequenceNumber(), std::string(begin.begin(), begin.end()), end);
   return absl::OkStatus();

@@ -1,9 +1,11 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The SpillStore of production. One RocksDB database with one column family and no write-ahead log: the push log is the
-// truth, and memtables reach the disk in the order of writes, which is what makes the survivors of a crash a prefix.
+// The SpillStore of production. One RocksDB database with one column family and no write-ahead log: the push
+// log is the truth, and memtables reach the disk in the order of writes, which is what makes the survivors of
+// a crash a prefix.
 //
-// Thread-safe: RocksDB is. Read and Scan may run beside anything. Close by destroying; no call may be running.
+// Thread-safe: RocksDB is. Read and Scan may run beside anything. Close by destroying; no call may be
+// running.
 
 #include <memory>
 #include <string>
@@ -20,8 +22,10 @@ namespace rowhouse::server {
 
 class RocksDbSpillStore final : public SpillStore {
  public:
-  // See OpenRocksDbSpillStore. `env`, the machine's when null, must outlive the store: tests play failing disks with it.
-  static absl::StatusOr<std::unique_ptr<SpillStore>> Open(const SpillOptions& options, rocksdb::Env* env = nullptr);
+  // See OpenRocksDbSpillStore. `env`, the machine's when null, must outlive the store: tests play failing
+  // disks with it.
+  static absl::StatusOr<std::unique_ptr<SpillStore>> Open(const SpillOptions& options,
+                                                          rocksdb::Env* env = nullptr);
   ~RocksDbSpillStore() override;
 
   absl::Status Read(absl::Span<const SpillKey> keys,
@@ -38,8 +42,8 @@ class RocksDbSpillStore final : public SpillStore {
   RocksDbSpillStore(std::string directory, std::shared_ptr<rocksdb::Cache> cache,
                     std::shared_ptr<RocksDbEvents> events, std::unique_ptr<rocksdb::DB> db);
 
-  // After a full disk: asks RocksDB to go on, which flushes. ResourceExhausted while it cannot. Holds resume_mutex_ meanwhile:
-  // nobody can write then anyway.
+  // After a full disk: asks RocksDB to go on, which flushes. ResourceExhausted while it cannot. Holds
+  // resume_mutex_ meanwhile: nobody can write then anyway.
   absl::Status ResumeIfStopped() ABSL_LOCKS_EXCLUDED(resume_mutex_);
   // Remembers a full disk, then maps.
   absl::Status Failed(const std::string& doing, const rocksdb::Status& status);

@@ -9,8 +9,9 @@
 
 namespace rowhouse::server {
 
-// NoSpace, MemoryLimit -> ResourceExhausted; Corruption -> DataLoss; failures that may pass (IOError, Busy, TimedOut, TryAgain,
-// ShutdownInProgress) -> Unavailable; all else, NotFound included -> Internal. `doing` says what was tried, and where.
+// NoSpace, MemoryLimit -> ResourceExhausted; Corruption -> DataLoss; failures that may pass (IOError, Busy,
+// TimedOut, TryAgain, ShutdownInProgress) -> Unavailable; all else, NotFound included -> Internal. `doing`
+// says what was tried, and where.
 absl::Status FromRocksDb(const std::string& doing, const rocksdb::Status& status);
 
 }  // namespace rowhouse::server

@@ -37,7 +37,8 @@ absl::Status PrepareSpillDirectory(const std::string& directory) {
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   if (error) {
-    return absl::UnavailableError(absl::StrCat("spill: creating directory ", directory, ": ", error.message()));
+    return absl::UnavailableError(
+        absl::StrCat("spill: creating directory ", directory, ": ", error.message()));
   }
   rocksdb::Env* const env = rocksdb::Env::Default();
   const std::string want = absl::StrCat("rowhouse spill ", kSpillFormatVersion, "\n");
@@ -45,8 +46,9 @@ absl::Status PrepareSpillDirectory(const std::string& directory) {
   const rocksdb::Status exists = env->FileExists(path);
   if (exists.IsNotFound()) {
     if (env->FileExists(absl::StrCat(directory, "/CURRENT")).ok()) {
-      return absl::FailedPreconditionError(absl::StrCat("spill: ", directory, " holds a RocksDB database without ",
-                                                        kSpillFormatFile, ", so not a spill: name another directory"));
+      return absl::FailedPreconditionError(
+          absl::StrCat("spill: ", directory, " holds a RocksDB database without ", kSpillFormatFile,
+                       ", so not a spill: name another directory"));
     }
     return WriteFormatFile(env, directory, want);
   }
@@ -54,7 +56,8 @@ absl::Status PrepareSpillDirectory(const std::string& directory) {
   std::string got;
   RH_RETURN_IF_ERROR(FromRocksDb(absl::StrCat("reading ", path), rocksdb::ReadFileToString(env, path, &got)));
   if (got == want) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat("spill: ", path, " says \"", got.substr(0, 64), "\", want \"", want,
+  return absl::FailedPreconditionError(absl::StrCat("spill: ", path, " says \"", got.substr(0, 64),
+                                                    "\", want \"", want,
                                                     "\": open it with the version that wrote it"));
 }
 

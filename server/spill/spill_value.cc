@@ -57,12 +57,14 @@ SpillHeaderBytes EncodeSpillHeader(const SpillKeyBytes& key, const SpillValue& v
 
 absl::StatusOr<SpillValue> DecodeSpillValue(const SpillKey& key, absl::Span<const uint8_t> stored) {
   if (stored.size() < kSpillHeaderBytes) {
-    return absl::DataLossError(absl::StrCat("spill: the value of ", DescribeSpillKey(key), " has ", stored.size(),
-                                            " bytes, want at least ", kSpillHeaderBytes, ": restore from a checkpoint"));
+    return absl::DataLossError(absl::StrCat("spill: the value of ", DescribeSpillKey(key), " has ",
+                                            stored.size(), " bytes, want at least ", kSpillHeaderBytes,
+                                            ": restore from a checkpoint"));
   }
   if (stored[0] != kValueFormat) {
-    return absl::DataLossError(absl::StrCat("spill: the value of ", DescribeSpillKey(key), " has format ", stored[0],
-                                            ", want ", kValueFormat, ": restore from a checkpoint"));
+    return absl::DataLossError(absl::StrCat("spill: the value of ", DescribeSpillKey(key), " has format ",
+                                            stored[0], ", want ", kValueFormat,
+                                            ": restore from a checkpoint"));
   }
   const SpillValue value{.schema_version = LoadLittle<uint32_t>(&stored[kSchemaVersionAt]),
                          .lsn = LoadLittle<uint64_t>(&stored[kLsnAt]),
@@ -81,8 +83,8 @@ std::string DescribeSpillKey(const SpillKey& key) {
   if (key.table == 0) {
     return absl::StrCat("the state of partition ", key.partition, ", generation ", key.generation);
   }
-  return absl::StrCat("partition ", key.partition, ", generation ", key.generation, ", table ", key.table, ", id ",
-                      IdOfRoutingHash(key.table, key.hash));
+  return absl::StrCat("partition ", key.partition, ", generation ", key.generation, ", table ", key.table,
+                      ", id ", IdOfRoutingHash(key.table, key.hash));
 }
 
 }  // namespace rowhouse::server

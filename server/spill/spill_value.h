@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Keys and values as bytes (docs/formats/spill.md), the same for every implementation of SpillStore. Pure functions;
-// thread-safe.
+// Keys and values as bytes (docs/formats/spill.md), the same for every implementation of SpillStore. Pure
+// functions; thread-safe.
 
 #include <array>
 #include <cstdint>
@@ -28,8 +28,8 @@ absl::StatusOr<SpillKey> DecodeSpillKey(absl::Span<const uint8_t> bytes);
 
 // What stands before value.payload in the stored value.
 SpillHeaderBytes EncodeSpillHeader(const SpillKeyBytes& key, const SpillValue& value);
-// The value in `stored`; its payload points into `stored`. DataLoss, naming the row, when it is not what was written for
-// `key`: too short, another format, another checksum.
+// The value in `stored`; its payload points into `stored`. DataLoss, naming the row, when it is not what was
+// written for `key`: too short, another format, another checksum.
 absl::StatusOr<SpillValue> DecodeSpillValue(const SpillKey& key, absl::Span<const uint8_t> stored);
 
 // "partition 3, generation 1, table 7, id 42", or "the state of partition 3, generation 1" for table 0.

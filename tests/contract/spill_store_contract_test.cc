@@ -74,7 +74,8 @@ class RocksDbBackend final : public Backend {
     return {reinterpret_cast<const char*>(key.data()), key.size()};
   }
   void Open() {
-    auto opened = OpenRocksDbSpillStore({.directory = directory_, .memory_bytes = 8 << 20, .write_buffer_bytes = 1 << 20});
+    auto opened = OpenRocksDbSpillStore(
+        {.directory = directory_, .memory_bytes = 8 << 20, .write_buffer_bytes = 1 << 20});
     ASSERT_TRUE(opened.ok()) << opened.status();
     store_ = *std::move(opened);
   }
@@ -109,7 +110,8 @@ Stored Copy(const SpillValue& value) {
 }
 
 SpillValue ValueOf(const Stored& stored) {
-  return {stored.schema_version, stored.lsn,
+  return {stored.schema_version,
+          stored.lsn,
           {reinterpret_cast<const uint8_t*>(stored.payload.data()), stored.payload.size()}};
 }
 
@@ -176,7 +178,8 @@ TEST_P(SpillStoreContract, ReadsWhatWasWritten) {
 
 TEST_P(SpillStoreContract, MissingKeysAreNoError) {
   Put({3, 1, 7, 42}, {1, 1, "x"});
-  EXPECT_THAT(Read({{3, 1, 7, 41}, {3, 1, 7, 42}, {3, 1, 8, 42}, {3, 2, 7, 42}, {4, 1, 7, 42}}), testing::SizeIs(1));
+  EXPECT_THAT(Read({{3, 1, 7, 41}, {3, 1, 7, 42}, {3, 1, 8, 42}, {3, 2, 7, 42}, {4, 1, 7, 42}}),
+              testing::SizeIs(1));
   EXPECT_THAT(Read({}), testing::IsEmpty());
 }
 
@@ -211,8 +214,10 @@ TEST_P(SpillStoreContract, ErasedKeysAreAbsent) {
 TEST_P(SpillStoreContract, ABatchIsAppliedInOrder) {
   const SpillKey a = {1, 1, 1, 1}, b = {1, 1, 1, 2};
   const Stored first = {1, 1, "first"}, second = {1, 2, "second"};
-  const std::vector<SpillPut> puts = {{a, ValueOf(first)},          {.key = a, .erase = true},
-                                      {a, ValueOf(second)},         {b, ValueOf(first)},
+  const std::vector<SpillPut> puts = {{a, ValueOf(first)},
+                                      {.key = a, .erase = true},
+                                      {a, ValueOf(second)},
+                                      {b, ValueOf(first)},
                                       {.key = b, .erase = true}};
   ASSERT_TRUE(store().Write(puts).ok());
   EXPECT_THAT(Read({a, b}), testing::ElementsAre(testing::Pair(a, second)));
@@ -220,10 +225,17 @@ TEST_P(SpillStoreContract, ABatchIsAppliedInOrder) {
 }
 
 TEST_P(SpillStoreContract, ScanIsAscendingByPartitionGenerationTableHash) {
-  const std::vector<SpillKey> sorted = {{0, 0, 0, 0},          {0, 0, 1, 255},       {0, 0, 1, 256},
-                                        {0, 0, 256, 0},        {0, 1, 1, 0},         {0, 256, 0, 7},
-                                        {0, 0xFFFFFFFF, 1, 1}, {1, 0, 1, 1},         {256, 0, 1, 1},
-                                        {16383, 0, 0, 0},      {16383, 0xFFFFFFFF, 0xFFFFFFFF, ~0ull}};
+  const std::vector<SpillKey> sorted = {{0, 0, 0, 0},
+                                        {0, 0, 1, 255},
+                                        {0, 0, 1, 256},
+                                        {0, 0, 256, 0},
+                                        {0, 1, 1, 0},
+                                        {0, 256, 0, 7},
+                                        {0, 0xFFFFFFFF, 1, 1},
+                                        {1, 0, 1, 1},
+                                        {256, 0, 1, 1},
+                                        {16383, 0, 0, 0},
+                                        {16383, 0xFFFFFFFF, 0xFFFFFFFF, ~0ull}};
   for (auto key = sorted.rbegin(); key != sorted.rend(); ++key) Put(*key, {1, 1, "x"});
   EXPECT_EQ(ScanKeys(kFirst, kLast), sorted);
   ASSERT_TRUE(store().Flush().ok());
@@ -242,7 +254,8 @@ TEST_P(SpillStoreContract, ScanHoldsBothEnds) {
 TEST_P(SpillStoreContract, ScanStopsWhenTold) {
   for (uint64_t hash = 0; hash < 10; ++hash) Put({2, 1, 4, hash}, {1, hash, "x"});
   int visited = 0;
-  ASSERT_TRUE(store().Scan(kFirst, kLast, [&](const SpillKey&, const SpillValue&) { return ++visited < 3; }).ok());
+  ASSERT_TRUE(
+      store().Scan(kFirst, kLast, [&](const SpillKey&, const SpillValue&) { return ++visited < 3; }).ok());
   EXPECT_EQ(visited, 3);
 }
 
@@ -254,20 +267,26 @@ TEST_P(SpillStoreContract, ALongScanSeesEachRowOnce) {
     Put(keys.back(), {1, hash, bytes});
   }
   std::vector<SpillKey> seen;
-  ASSERT_TRUE(store().Scan(kFirst, kLast, [&](const SpillKey& key, const SpillValue& value) {
-    EXPECT_EQ(value.payload.size(), bytes.size());
-    seen.push_back(key);
-    return true;
-  }).ok());
+  ASSERT_TRUE(store()
+                  .Scan(kFirst, kLast,
+                        [&](const SpillKey& key, const SpillValue& value) {
+                          EXPECT_EQ(value.payload.size(), bytes.size());
+                          seen.push_back(key);
+                          return true;
+                        })
+                  .ok());
   EXPECT_EQ(seen, keys);
 }
 
 TEST_P(SpillStoreContract, AScanMayWriteWhileItVisits) {
   for (uint64_t hash = 0; hash < 5; ++hash) Put({2, 1, 4, hash}, {1, hash, "x"});
-  ASSERT_TRUE(store().Scan(kFirst, {2, 1, 4, 4}, [&](const SpillKey& key, const SpillValue&) {
-    Erase(key);
-    return true;
-  }).ok());
+  ASSERT_TRUE(store()
+                  .Scan(kFirst, {2, 1, 4, 4},
+                        [&](const SpillKey& key, const SpillValue&) {
+                          Erase(key);
+                          return true;
+                        })
+                  .ok());
   EXPECT_THAT(ScanKeys(kFirst, kLast), testing::IsEmpty());
 }
 
@@ -323,8 +342,8 @@ TEST_P(SpillStoreContract, DamagedValuesAreDataLossNeverAbsent) {
   Put(key, {3, 11, "damaged"});
   const std::string whole = backend_->RawValue(key);
   ASSERT_EQ(whole.size(), kSpillHeaderBytes + 7);
-  std::vector<std::string> damages = {"", whole.substr(0, 16), whole.substr(0, 17), whole.substr(0, whole.size() - 1),
-                                      whole + "x"};
+  std::vector<std::string> damages = {"", whole.substr(0, 16), whole.substr(0, 17),
+                                      whole.substr(0, whole.size() - 1), whole + "x"};
   for (size_t at : {size_t{0}, size_t{1}, size_t{5}, size_t{13}, size_t{17}, whole.size() - 1}) {
     damages.push_back(whole);
     damages.back()[at] ^= 0x40;
@@ -333,12 +352,15 @@ TEST_P(SpillStoreContract, DamagedValuesAreDataLossNeverAbsent) {
     SCOPED_TRACE(testing::PrintToString(damage));
     backend_->SetRawValue(key, damage);
     int found = 0;
-    const absl::Status read = store().Read({before, key}, [&](size_t i, const SpillValue&) { found += i == 0 ? 1 : 100; });
+    const absl::Status read =
+        store().Read({before, key}, [&](size_t i, const SpillValue&) { found += i == 0 ? 1 : 100; });
     EXPECT_EQ(read.code(), absl::StatusCode::kDataLoss);
-    EXPECT_THAT(std::string(read.message()), testing::AllOf(testing::HasSubstr("partition 5"), testing::HasSubstr("table 6"),
-                                                            testing::HasSubstr("id 77")));
+    EXPECT_THAT(std::string(read.message()),
+                testing::AllOf(testing::HasSubstr("partition 5"), testing::HasSubstr("table 6"),
+                               testing::HasSubstr("id 77")));
     EXPECT_EQ(found, 1);
-    const absl::Status scanned = store().Scan(key, key, [](const SpillKey&, const SpillValue&) { return true; });
+    const absl::Status scanned =
+        store().Scan(key, key, [](const SpillKey&, const SpillValue&) { return true; });
     EXPECT_EQ(scanned.code(), absl::StatusCode::kDataLoss);
   }
   backend_->SetRawValue(key, whole);
@@ -376,7 +398,8 @@ TEST_P(SpillStoreContract, AgreesWithAModelUnderRandomCalls) {
       std::vector<Stored> values(1 + random() % 20);
       std::vector<SpillPut> puts;
       for (Stored& value : values) {
-        value = {static_cast<SchemaVersion>(random()), random(), std::string(random() % 3000, static_cast<char>(random()))};
+        value = {static_cast<SchemaVersion>(random()), random(),
+                 std::string(random() % 3000, static_cast<char>(random()))};
         puts.push_back({draw_key(), ValueOf(value), random() % 4 == 0});
         if (puts.back().erase) {
           model.erase(puts.back().key);

@@ -25,6 +25,7 @@ Node::Node(const NodeOptions& options, NodeDisk* disk) : options_(options), disk
   ledger_.SetLimit(MemoryLine::kRowSlabs, options.memory_bytes);
   ledger_.SetLimit(MemoryLine::kRowIndex, options.memory_bytes);
   workers_ = options.inline_workers ? MakeInlineExecutor() : MakeThreadPool("workers", 2);
+  appliers_ = MakeThreadPool("appliers", 2);
   io_ = MakeThreadPool("io", 4);
   TieredRowStoreOptions rows;
   rows.partition_bits = map->partition_bits();
@@ -50,6 +51,7 @@ Node::Node(const NodeOptions& options, NodeDisk* disk) : options_(options), disk
                                                                         .rows = rows_.get(),
                                                                         .tables = tables_.get(),
                                                                         .workers = workers_.get(),
+                                                                        .appliers = appliers_.get(),
                                                                         .io = io_.get(),
                                                                         .map = map});
 }
@@ -60,6 +62,7 @@ void Node::Stop() {
   if (partitions_ == nullptr) return;
   partitions_->Stop();
   workers_.reset();
+  appliers_.reset();
   io_.reset();
   rows_.reset();
   partitions_.reset();

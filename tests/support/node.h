@@ -65,7 +65,7 @@ class Node {
   const NodeOptions options_;
   NodeDisk* const disk_;
   MemoryLedger ledger_;
-  std::unique_ptr<Executor> workers_, io_;
+  std::unique_ptr<Executor> workers_, appliers_, io_;
   std::unique_ptr<RowStore> rows_;
   std::unique_ptr<TableRegistry> tables_;
   std::unique_ptr<PartitionSet> partitions_;

@@ -16,6 +16,7 @@
 #include "client/cpp/src/pull.h"
 #include "client/cpp/src/push.h"
 #include "client/cpp/src/writer.h"
+#include "common/schema/table_schema.h"
 #include "rowhouse/client.h"
 
 namespace rowhouse::v1 { class TableSchema; }

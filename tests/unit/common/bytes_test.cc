@@ -126,8 +126,8 @@ TEST_F(BufferTest, ABigBlockIsUsedAgainForItsClass) {
 
 TEST_F(BufferTest, ClassesHoldWhatTheyAreAskedFor) {
   const std::vector<std::pair<size_t, uint64_t>> size_and_class = {
-      {65536, 65536}, {65537, 98304}, {98304, 98304}, {98305, 131072}, {131072, 131072}, {131073, 196608},
-      {196609, 262144}, {262144, 262144}, {262145, 393216}, {1 << 20, 1 << 20}};
+      {65536, 65536},   {65537, 98304},   {98304, 98304},   {98305, 131072},  {131072, 131072},
+      {131073, 196608}, {196609, 262144}, {262144, 262144}, {262145, 393216}, {1 << 20, 1 << 20}};
   for (const auto& [size, class_bytes] : size_and_class) {
     { Buffer buffer = Buffer::Allocate(size); }
     EXPECT_EQ(Buffer::PooledBytes(), class_bytes) << size;

@@ -21,7 +21,8 @@ std::string Formatted(const std::string& format, spdlog::level::level_enum level
 }
 
 TEST(Logging, JsonIsOneParsableLineWhateverTheText) {
-  const std::string text = "quote \" backslash \\ newline \n tab \t zero" + std::string(1, '\0') + " caf\xC3\xA9";
+  const std::string text =
+      "quote \" backslash \\ newline \n tab \t zero" + std::string(1, '\0') + " caf\xC3\xA9";
   const std::string line = Formatted("json", spdlog::level::warn, text);
   EXPECT_EQ(line.find('\n'), line.size() - 1);
   const nlohmann::json parsed = nlohmann::json::parse(line);
@@ -33,8 +34,12 @@ TEST(Logging, JsonIsOneParsableLineWhateverTheText) {
 }
 
 TEST(Logging, JsonReplacesBytesThatAreNotUtf8) {
-  const nlohmann::json parsed = nlohmann::json::parse(Formatted("json", spdlog::level::err, "a\xFF" "b"));
-  EXPECT_EQ(parsed["msg"].get<std::string>(), "a\xEF\xBF\xBD" "b");
+  const nlohmann::json parsed = nlohmann::json::parse(Formatted("json", spdlog::level::err,
+                                                                "a\xFF"
+                                                                "b"));
+  EXPECT_EQ(parsed["msg"].get<std::string>(),
+            "a\xEF\xBF\xBD"
+            "b");
   EXPECT_EQ(parsed["level"].get<std::string>(), "error");
 }
 
@@ -56,7 +61,8 @@ TEST(Logging, ValidateNamesWhatIsAllowed) {
   EXPECT_EQ(ValidateLogging("error", "text"), absl::OkStatus());
   EXPECT_THAT(std::string(ValidateLogging("loud", "text").message()),
               HasSubstr("\"loud\", allowed are debug, info, warn, error"));
-  EXPECT_THAT(std::string(ValidateLogging("info", "xml").message()), HasSubstr("\"xml\", allowed are text, json"));
+  EXPECT_THAT(std::string(ValidateLogging("info", "xml").message()),
+              HasSubstr("\"xml\", allowed are text, json"));
 }
 
 TEST(Logging, GoesToStderrFromItsLevelOn) {

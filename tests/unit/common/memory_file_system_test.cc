@@ -233,7 +233,8 @@ TEST_F(FaultyFileSystem, PassesThroughWhenNothingFails) {
   EXPECT_TRUE(fs_->FreeBytes("/d").ok());
   EXPECT_EQ(fs_->Remove("/d/a"), absl::OkStatus());
   // open, append, sync, rename, sync of the directory; open, read; remove.
-  EXPECT_THAT(asked_, ElementsAre("/d/a.tmp", "/d/a.tmp", "/d/a.tmp", "/d/a.tmp", "/d", "/d/a", "/d/a", "/d/a"));
+  EXPECT_THAT(asked_,
+              ElementsAre("/d/a.tmp", "/d/a.tmp", "/d/a.tmp", "/d/a.tmp", "/d", "/d/a", "/d/a", "/d/a"));
 }
 
 TEST_F(FaultyFileSystem, AFailedAppendWritesHalf) {

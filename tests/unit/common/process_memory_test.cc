@@ -22,9 +22,12 @@ TEST(ProcessMemory, ParsesKibibytes) {
 }
 
 TEST(ProcessMemory, NamesTheLineThatIsWrong) {
-  EXPECT_THAT(std::string(ParseProcessStatus("VmHWM: 1 kB\n").status().message()), HasSubstr("no line VmRSS"));
-  EXPECT_THAT(std::string(ParseProcessStatus("VmRSS: 1 kB\n").status().message()), HasSubstr("no line VmHWM"));
-  EXPECT_THAT(std::string(ParseProcessStatus("VmRSS: 1 MB\n").status().message()), HasSubstr("expected \"N kB\""));
+  EXPECT_THAT(std::string(ParseProcessStatus("VmHWM: 1 kB\n").status().message()),
+              HasSubstr("no line VmRSS"));
+  EXPECT_THAT(std::string(ParseProcessStatus("VmRSS: 1 kB\n").status().message()),
+              HasSubstr("no line VmHWM"));
+  EXPECT_THAT(std::string(ParseProcessStatus("VmRSS: 1 MB\n").status().message()),
+              HasSubstr("expected \"N kB\""));
   EXPECT_TRUE(absl::IsInvalidArgument(ParseProcessStatus("VmRSS: -1 kB\n").status()));
 }
 

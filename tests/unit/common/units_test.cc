@@ -14,10 +14,18 @@ namespace {
 using testing::HasSubstr;
 
 TEST(ParseBytes, WhatPeopleWrite) {
-  const std::vector<std::pair<std::string, uint64_t>> good = {
-      {"0", 0},          {"1000", 1000},          {"7B", 7},          {"64KB", 64'000},
-      {"512MiB", 512ull << 20}, {"4 GiB", 4ull << 30}, {"1tib", 1ull << 40}, {" 2 MB ", 2'000'000},
-      {"3GB", 3'000'000'000}, {"1TB", 1'000'000'000'000}, {"1KiB", 1024}, {"18446744073709551615", ~uint64_t{0}}};
+  const std::vector<std::pair<std::string, uint64_t>> good = {{"0", 0},
+                                                              {"1000", 1000},
+                                                              {"7B", 7},
+                                                              {"64KB", 64'000},
+                                                              {"512MiB", 512ull << 20},
+                                                              {"4 GiB", 4ull << 30},
+                                                              {"1tib", 1ull << 40},
+                                                              {" 2 MB ", 2'000'000},
+                                                              {"3GB", 3'000'000'000},
+                                                              {"1TB", 1'000'000'000'000},
+                                                              {"1KiB", 1024},
+                                                              {"18446744073709551615", ~uint64_t{0}}};
   for (const auto& [text, bytes] : good) {
     const auto parsed = ParseBytes(text);
     ASSERT_TRUE(parsed.ok()) << parsed.status();
@@ -26,10 +34,14 @@ TEST(ParseBytes, WhatPeopleWrite) {
 }
 
 TEST(ParseBytes, RefusesWithTheTextAndTheReason) {
-  const std::vector<std::pair<std::string, std::string>> bad = {
-      {"", "digit"},      {"MiB", "digit"},  {"-1", "digit"},  {"1.5GiB", "\".5GiB\" is no unit"},
-      {"5K", "\"K\" is no unit"}, {"5 MiB x", "no unit"}, {"18446744073709551616", "beyond 64 bits"},
-      {"16777216TiB", "beyond 64 bits"}};
+  const std::vector<std::pair<std::string, std::string>> bad = {{"", "digit"},
+                                                                {"MiB", "digit"},
+                                                                {"-1", "digit"},
+                                                                {"1.5GiB", "\".5GiB\" is no unit"},
+                                                                {"5K", "\"K\" is no unit"},
+                                                                {"5 MiB x", "no unit"},
+                                                                {"18446744073709551616", "beyond 64 bits"},
+                                                                {"16777216TiB", "beyond 64 bits"}};
   for (const auto& [text, reason] : bad) {
     const auto parsed = ParseBytes(text);
     EXPECT_TRUE(absl::IsInvalidArgument(parsed.status())) << text;
@@ -64,9 +76,11 @@ TEST(ParseDuration, WhatPeopleWrite) {
 }
 
 TEST(ParseDuration, RefusesWithTheTextAndTheReason) {
-  const std::vector<std::pair<std::string, std::string>> bad = {
-      {"", "number with a unit"}, {"30", "number with a unit"}, {"5 minutes", "number with a unit"},
-      {"-3s", "negative"},        {"inf", "infinite"}};
+  const std::vector<std::pair<std::string, std::string>> bad = {{"", "number with a unit"},
+                                                                {"30", "number with a unit"},
+                                                                {"5 minutes", "number with a unit"},
+                                                                {"-3s", "negative"},
+                                                                {"inf", "infinite"}};
   for (const auto& [text, reason] : bad) {
     const auto parsed = ParseDuration(text);
     EXPECT_TRUE(absl::IsInvalidArgument(parsed.status())) << text;

@@ -43,7 +43,8 @@ TEST(PartitionMap, FixedWithOnePartition) {
 TEST(PartitionMap, FixedAtItsLimits) {
   EXPECT_TRUE(PartitionMap::Fixed(16384, {"a"}).ok());
   EXPECT_TRUE(PartitionMap::Fixed(2, {"a", "b"}).ok());
-  const std::vector<std::pair<uint32_t, size_t>> bad = {{0, 1}, {3, 1}, {32768, 1}, {4, 0}, {4, 5}, {2048, 1025}};
+  const std::vector<std::pair<uint32_t, size_t>> bad = {{0, 1}, {3, 1}, {32768, 1},
+                                                        {4, 0}, {4, 5}, {2048, 1025}};
   for (const auto& [partitions, servers] : bad) {
     SCOPED_TRACE(testing::Message() << partitions << " partitions, " << servers << " servers");
     const auto map = PartitionMap::Fixed(partitions, std::vector<std::string>(servers, "x"));
@@ -66,7 +67,8 @@ TEST(PartitionMap, FromPartsKeepsWhatItWasTold) {
 TEST(PartitionMap, FromPartsRefusesWhatDoesNotFit) {
   EXPECT_THAT(Message(PartitionMap::FromParts(1, {0, 2}, {1, 1}, {"a", "b"}).status()),
               HasSubstr("owner of partition 1 is server 2, allowed are 0 to 1"));
-  EXPECT_THAT(Message(PartitionMap::FromParts(1, {0, 0}, {1}, {"a"}).status()), HasSubstr("epochs has 1 entries"));
+  EXPECT_THAT(Message(PartitionMap::FromParts(1, {0, 0}, {1}, {"a"}).status()),
+              HasSubstr("epochs has 1 entries"));
   EXPECT_TRUE(absl::IsInvalidArgument(PartitionMap::FromParts(1, {0, 0, 0}, {1, 1, 1}, {"a"}).status()));
   EXPECT_TRUE(absl::IsInvalidArgument(PartitionMap::FromParts(1, {}, {}, {"a"}).status()));
   EXPECT_TRUE(absl::IsInvalidArgument(PartitionMap::FromParts(1, {0}, {1}, {}).status()));

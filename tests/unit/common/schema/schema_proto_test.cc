@@ -38,7 +38,8 @@ TableSchema RandomSchema(SeededRandom& random) {
     s.optimizer.initial_accumulator = static_cast<float>(pick(1000)) / 13;
   }
   s.initializer.kind = static_cast<InitializerKind>(1 + pick(4));
-  if (s.initializer.kind == InitializerKind::kConstant) s.initializer.value = -static_cast<float>(pick(9)) / 3;
+  if (s.initializer.kind == InitializerKind::kConstant)
+    s.initializer.value = -static_cast<float>(pick(9)) / 3;
   if (s.initializer.kind == InitializerKind::kUniform) {
     s.initializer.low = -static_cast<float>(pick(9)) / 3;
     s.initializer.high = static_cast<float>(pick(9)) / 7;

@@ -32,10 +32,11 @@ TEST(Initializer, MatchesTheGoldenRows) {
   std::ifstream file(ROWHOUSE_GOLDEN_DIR "/initial_rows.json");
   ASSERT_TRUE(file) << ROWHOUSE_GOLDEN_DIR "/initial_rows.json";
   const nlohmann::json golden = nlohmann::json::parse(file);
-  const std::map<std::string, InitializerKind> kinds = {{"zeros", InitializerKind::kZeros},
-                                                        {"constant", InitializerKind::kConstant},
-                                                        {"uniform", InitializerKind::kUniform},
-                                                        {"inverse_sqrt_dim", InitializerKind::kInverseSqrtDim}};
+  const std::map<std::string, InitializerKind> kinds = {
+      {"zeros", InitializerKind::kZeros},
+      {"constant", InitializerKind::kConstant},
+      {"uniform", InitializerKind::kUniform},
+      {"inverse_sqrt_dim", InitializerKind::kInverseSqrtDim}};
   ASSERT_GT(golden["cases"].size(), 60u);
   for (const nlohmann::json& test : golden["cases"]) {
     SCOPED_TRACE(test.dump());
@@ -79,12 +80,14 @@ TEST(Initializer, UniformStaysBelowHighAndHasItsMean) {
 }
 
 TEST(Initializer, EmptyRangeGivesItsOnlyValue) {
-  EXPECT_THAT(Fill({.kind = InitializerKind::kUniform, .low = -4, .high = -4}, 1, 1, 20), testing::Each(-4.0f));
+  EXPECT_THAT(Fill({.kind = InitializerKind::kUniform, .low = -4, .high = -4}, 1, 1, 20),
+              testing::Each(-4.0f));
 }
 
 TEST(Initializer, InverseSqrtDimIsBoundedByItsDim) {
   for (float v : Fill({.kind = InitializerKind::kInverseSqrtDim}, 1, 1, 64)) EXPECT_LE(std::abs(v), 0.125f);
-  EXPECT_THAT(Fill({.kind = InitializerKind::kInverseSqrtDim}, 1, 1, 64), testing::Contains(testing::Gt(0.09f)));
+  EXPECT_THAT(Fill({.kind = InitializerKind::kInverseSqrtDim}, 1, 1, 64),
+              testing::Contains(testing::Gt(0.09f)));
 }
 
 TEST(Initializer, UnknownKindsHaveNone) {

@@ -113,7 +113,8 @@ float Draw(std::mt19937_64& random, bool special) {
   }
 }
 
-constexpr OptimizerKind kKinds[] = {OptimizerKind::kSgd, OptimizerKind::kAdagrad, OptimizerKind::kRowwiseAdagrad};
+constexpr OptimizerKind kKinds[] = {OptimizerKind::kSgd, OptimizerKind::kAdagrad,
+                                    OptimizerKind::kRowwiseAdagrad};
 
 Row InitialState(OptimizerKind kind, uint32_t dim, float initial) {
   Row state(GetOptimizer(kind)->StateFloats(dim));
@@ -122,7 +123,8 @@ Row InitialState(OptimizerKind kind, uint32_t dim, float initial) {
 }
 
 void CompareWithTwin(OptimizerKind kind, uint32_t dim, bool special, uint64_t seed) {
-  SCOPED_TRACE(absl::StrCat(std::string(GetOptimizer(kind)->name()), " dim ", dim, special ? " special" : "", " seed ", seed));
+  SCOPED_TRACE(absl::StrCat(std::string(GetOptimizer(kind)->name()), " dim ", dim, special ? " special" : "",
+                            " seed ", seed));
   std::mt19937_64 random(seed);
   const float rates[] = {0.1f, 0.0f, 1.0f, 1e-3f};
   const float epsilons[] = {1e-10f, 0.0f, 1e-8f};
@@ -179,13 +181,18 @@ struct Golden {
 };
 
 TEST(Optimizer, MatchesTheGoldenSteps) {
-  // Three steps of lr 0.1 from (1, -2); float64 values of torch 1.13 (SGD, Adagrad) and of the formula (row-wise).
+  // Three steps of lr 0.1 from (1, -2); float64 values of torch 1.13 (SGD, Adagrad) and of the formula
+  // (row-wise).
   const Golden goldens[] = {
       {OptimizerKind::kSgd, 0, 0, {{.95, -1.975}, {.94, -2.005}, {.94, -2.025}}},
       {OptimizerKind::kAdagrad, 1e-10f, 0, {{.9, -1.9}, {.88038839, -1.97682213}, {.88038839, -2.02240636}}},
-      {OptimizerKind::kAdagrad, 1e-10f, .1f,
+      {OptimizerKind::kAdagrad,
+       1e-10f,
+       .1f,
        {{.91548457, -1.93798263}, {.89881791, -1.99768486}, {.89881791, -2.03466488}}},
-      {OptimizerKind::kRowwiseAdagrad, 1e-8f, 0,
+      {OptimizerKind::kRowwiseAdagrad,
+       1e-8f,
+       0,
        {{.8735089, -1.93675445}, {.85148962, -2.00281227}, {.85148962, -2.04485934}}},
   };
   const float gradients[3][2] = {{.5f, -.25f}, {.1f, .3f}, {0.f, .2f}};
@@ -194,9 +201,11 @@ TEST(Optimizer, MatchesTheGoldenSteps) {
     Row weights = {1, -2};
     Row state = InitialState(golden.kind, 2, golden.initial);
     for (int step = 0; step < 3; ++step) {
-      GetOptimizer(golden.kind)->Apply({0.1f, golden.epsilon}, 2, gradients[step], weights.data(), state.data());
+      GetOptimizer(golden.kind)
+          ->Apply({0.1f, golden.epsilon}, 2, gradients[step], weights.data(), state.data());
       for (int i = 0; i < 2; ++i) {
-        EXPECT_NEAR(weights[i], golden.after[step][i], 1e-6 * std::abs(golden.after[step][i])) << step << "," << i;
+        EXPECT_NEAR(weights[i], golden.after[step][i], 1e-6 * std::abs(golden.after[step][i]))
+            << step << "," << i;
       }
     }
   }
@@ -237,8 +246,8 @@ TEST(Optimizer, StoresOneNaN) {
 }
 
 TEST(Optimizer, TreeSumAddsLanesInTheWrittenOrder) {
-  // Squares: element 0 is 2^24, elements 1..15 are 1. In ascending order every 1 would be lost; in the tree only the lane that
-  // meets 2^24 alone (lane 8) is.
+  // Squares: element 0 is 2^24, elements 1..15 are 1. In ascending order every 1 would be lost; in the tree
+  // only the lane that meets 2^24 alone (lane 8) is.
   Row gradient(16, 1.0f);
   gradient[0] = 4096.0f;
   EXPECT_EQ(TreeSumOfSquares(16, gradient.data()), 16777216.0f + 14.0f);

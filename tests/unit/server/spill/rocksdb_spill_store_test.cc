@@ -49,10 +49,13 @@ class RocksDbSpillStoreTest : public testing::Test {
   }
   static std::vector<uint64_t> Hashes(SpillStore* store) {
     std::vector<uint64_t> hashes;
-    EXPECT_TRUE(store->Scan({0, 0, 0, 0}, {16383, ~0u, ~0u, ~0ull}, [&](const SpillKey& key, const SpillValue&) {
-      hashes.push_back(key.hash);
-      return true;
-    }).ok());
+    EXPECT_TRUE(store
+                    ->Scan({0, 0, 0, 0}, {16383, ~0u, ~0u, ~0ull},
+                           [&](const SpillKey& key, const SpillValue&) {
+                             hashes.push_back(key.hash);
+                             return true;
+                           })
+                    .ok());
     return hashes;
   }
   template <typename Done>
@@ -197,17 +200,21 @@ class FullFile final : public rocksdb::FSWritableFileOwnerWrapper {
     return *full_ ? NoSpace() : FSWritableFileOwnerWrapper::Append(data, options, context);
   }
   rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
-                           const rocksdb::DataVerificationInfo& info, rocksdb::IODebugContext* context) override {
+                           const rocksdb::DataVerificationInfo& info,
+                           rocksdb::IODebugContext* context) override {
     return *full_ ? NoSpace() : FSWritableFileOwnerWrapper::Append(data, options, info, context);
   }
-  rocksdb::IOStatus PositionedAppend(const rocksdb::Slice& data, uint64_t offset, const rocksdb::IOOptions& options,
+  rocksdb::IOStatus PositionedAppend(const rocksdb::Slice& data, uint64_t offset,
+                                     const rocksdb::IOOptions& options,
                                      rocksdb::IODebugContext* context) override {
     return *full_ ? NoSpace() : FSWritableFileOwnerWrapper::PositionedAppend(data, offset, options, context);
   }
-  rocksdb::IOStatus PositionedAppend(const rocksdb::Slice& data, uint64_t offset, const rocksdb::IOOptions& options,
+  rocksdb::IOStatus PositionedAppend(const rocksdb::Slice& data, uint64_t offset,
+                                     const rocksdb::IOOptions& options,
                                      const rocksdb::DataVerificationInfo& info,
                                      rocksdb::IODebugContext* context) override {
-    return *full_ ? NoSpace() : FSWritableFileOwnerWrapper::PositionedAppend(data, offset, options, info, context);
+    return *full_ ? NoSpace()
+                  : FSWritableFileOwnerWrapper::PositionedAppend(data, offset, options, info, context);
   }
 
  private:
@@ -264,7 +271,8 @@ TEST(RocksDbStatus, EachErrorHasItsCode) {
   EXPECT_EQ(code(Status::TryAgain("x")), absl::StatusCode::kUnavailable);
   EXPECT_EQ(code(Status::ShutdownInProgress("x")), absl::StatusCode::kUnavailable);
   EXPECT_EQ(code(Status::InvalidArgument("x")), absl::StatusCode::kInternal);
-  EXPECT_EQ(code(Status::NotFound("x")), absl::StatusCode::kInternal) << "absence is never an error that is passed on";
+  EXPECT_EQ(code(Status::NotFound("x")), absl::StatusCode::kInternal)
+      << "absence is never an error that is passed on";
   EXPECT_THAT(std::string(FromRocksDb("flushing /d", Status::IOError("disk", "gone")).message()),
               testing::AllOf(testing::HasSubstr("flushing /d"), testing::HasSubstr("disk: gone")));
 }

@@ -38,7 +38,11 @@ TEST(SpillValue, TheWorkedExampleOfTheFormatPage) {
   const std::vector<uint8_t> payload = {0x00, 0x00, 0x80, 0x3F, 0x00, 0x00, 0x00, 0xC0};  // 1.0f, -2.0f
   const SpillHeaderBytes header = EncodeSpillHeader(key, {2, 258, payload});
   EXPECT_EQ(HexOf(key), "000300000001000000070123456789abcdef");
-  EXPECT_EQ(HexOf(header), "01" "02000000" "0201000000000000" "975df995");
+  EXPECT_EQ(HexOf(header),
+            "01"
+            "02000000"
+            "0201000000000000"
+            "975df995");
 }
 
 TEST(SpillValue, DescriptionsNameTheId) {

@@ -1,0 +1,293 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+// Reads. A pull works on windows of ids, sorted by segment; in a window, blocks of ids are probed and then copied under the
+// reader locks of the segments they touch, so that the cache misses of a block overlap.
+
+#include <algorithm>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "common/executor.h"
+#include "common/status_macros.h"
+#include "server/row/tiered_row_store_impl.h"
+
+namespace rowhouse::server {
+namespace {
+
+constexpr size_t kWindow = 2048;
+constexpr size_t kBlock = 64;
+constexpr size_t kSortByComparing = 48;  // smaller runs than this are not worth counting
+
+void PrefetchRow(const uint8_t* row, uint32_t bytes) {
+  constexpr uint32_t kLines = 8;  // from there on the processor sees the stream itself
+  const uint32_t near = std::min<uint32_t>(bytes, kLines * 64);
+  for (uint32_t offset = 0; offset < near; offset += 64) __builtin_prefetch(row + offset);
+  __builtin_prefetch(row + near - 1);
+}
+
+void SetStored(uint8_t* bits, uint32_t position, bool stored) {
+  if (bits == nullptr) return;
+  const uint8_t mask = static_cast<uint8_t>(1u << (position % 8));
+  bits[position / 8] = static_cast<uint8_t>(stored ? bits[position / 8] | mask : bits[position / 8] & ~mask);
+}
+
+// Neighbours of the bit may be set by other threads.
+void SetStoredShared(uint8_t* bits, uint32_t position) {
+  if (bits == nullptr) return;
+  std::atomic_ref<uint8_t>(bits[position / 8]).fetch_or(static_cast<uint8_t>(1u << (position % 8)), std::memory_order_relaxed);
+}
+
+}  // namespace
+
+struct TieredRowStore::PullItem {
+  uint64_t hash = 0;
+  IndexSegment* segment = nullptr;
+  uint32_t batch = 0;
+  uint32_t position = 0;
+};
+
+void TieredRowStore::ReadUnseen(const TableRows& table, Id id, float* values, std::vector<uint8_t>* row) const {
+  const RowLayout& layout = table.spec.layout;
+  if (table.spec.unseen_reads_zeros) {
+    std::memset(values, 0, layout.weights_bytes());
+    return;
+  }
+  row->resize(layout.row_bytes());
+  table.spec.factory->MakeInitialRow(id, row->data());
+  std::memcpy(values, row->data(), layout.weights_bytes());
+}
+
+// `items` are of one table.
+void TieredRowStore::SortBySegment(absl::Span<PullItem> items, std::vector<PullItem>* scratch,
+                                   std::vector<uint32_t>* counts) const {
+  if (items.size() < kSortByComparing || owned_.size() > items.size() * 4) {
+    std::sort(items.begin(), items.end(), [](const PullItem& a, const PullItem& b) { return a.segment < b.segment; });
+    return;
+  }
+  const auto place = [&](const PullItem& item) {
+    return place_of_partition_[item.segment->partition()];
+  };
+  counts->assign(owned_.size() + 1, 0);
+  for (const PullItem& item : items) ++(*counts)[place(item) + 1];
+  for (size_t i = 1; i < counts->size(); ++i) (*counts)[i] += (*counts)[i - 1];
+  scratch->resize(items.size());
+  for (const PullItem& item : items) (*scratch)[(*counts)[place(item)]++] = item;
+  std::copy(scratch->begin(), scratch->end(), items.begin());
+}
+
+void TieredRowStore::ReadResident(absl::Span<ReadBatch> batches) {
+  std::vector<TablePtr> tables(batches.size());
+  std::vector<uint32_t> order(batches.size());
+  for (uint32_t b = 0; b < batches.size(); ++b) {
+    order[b] = b;
+    tables[b] = FindTable(batches[b].table);
+    batches[b].misses.clear();
+    if (tables[b] != nullptr) {
+      tables[b]->read_rows.fetch_add(batches[b].ids.size(), std::memory_order_relaxed);
+      continue;
+    }
+    // ReadMisses says why.
+    for (uint32_t i = 0; i < batches[b].ids.size(); ++i) batches[b].misses.push_back(i);
+  }
+  // Segments are locked in the order of (table, partition).
+  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return batches[a].table < batches[b].table; });
+
+  std::vector<PullItem> window, scratch;
+  std::vector<uint32_t> counts;
+  std::vector<uint8_t> row;
+  window.reserve(kWindow);
+  size_t run = 0;  // where the items of the present table begin
+  const auto end_run = [&] {
+    SortBySegment(absl::MakeSpan(window).subspan(run), &scratch, &counts);
+    run = window.size();
+  };
+  for (size_t o = 0; o < order.size(); ++o) {
+    const uint32_t b = order[o];
+    if (tables[b] == nullptr) continue;
+    if (o > 0 && batches[order[o - 1]].table != batches[b].table) end_run();
+    for (uint32_t i = 0; i < batches[b].ids.size(); ++i) {
+      const uint64_t hash = tables[b]->index.Hash(batches[b].ids[i]);
+      IndexSegment* segment = SegmentOf(*tables[b], hash);
+      if (segment == nullptr) {
+        batches[b].misses.push_back(i);
+        continue;
+      }
+      window.push_back(PullItem{hash, segment, b, i});
+      if (window.size() < kWindow) continue;
+      end_run();
+      PullSorted(window, batches, tables, &row);
+      window.clear();
+      run = 0;
+    }
+  }
+  end_run();
+  PullSorted(window, batches, tables, &row);
+}
+
+void TieredRowStore::PullSorted(absl::Span<const PullItem> items, absl::Span<ReadBatch> batches,
+                                absl::Span<const TablePtr> tables, std::vector<uint8_t>* row) {
+  const auto prefetch = [&](size_t begin) {
+    const size_t end = std::min(begin + kBlock, items.size());
+    for (size_t i = begin; i < end; ++i) items[i].segment->Prefetch(items[i].hash);
+  };
+  prefetch(0);
+  for (size_t begin = 0; begin < items.size(); begin += kBlock) {
+    prefetch(begin + kBlock);
+    PullBlock(items.subspan(begin, kBlock), batches, tables, row);
+  }
+}
+
+// Holds a set of locks that the analysis cannot follow: as a reader, in ascending order, within this function.
+void TieredRowStore::PullBlock(absl::Span<const PullItem> items, absl::Span<ReadBatch> batches,
+                               absl::Span<const TablePtr> tables, std::vector<uint8_t>* row) {
+  enum class Answer : uint8_t { kRow, kUnseen, kMiss };
+  const uint8_t* rows[kBlock];
+  Answer answers[kBlock];
+  for (size_t i = 0; i < items.size(); ++i) {
+    const PullItem& item = items[i];
+    const TableRows& table = *tables[item.batch];
+    if (i == 0 || item.segment != items[i - 1].segment) item.segment->lock.ReaderLock();
+    const IndexEntry* entry =
+        std::as_const(*item.segment).Find(batches[item.batch].ids[item.position], item.hash);
+    if (entry == nullptr) {
+      answers[i] = item.segment->ever_spilled() || item.segment->dropped() ? Answer::kMiss : Answer::kUnseen;
+    } else if (entry->loading()) {
+      answers[i] = Answer::kMiss;
+    } else if (!entry->stored()) {
+      answers[i] = Answer::kUnseen;
+    } else {
+      answers[i] = Answer::kRow;
+      rows[i] = table.arena->Row(entry->slot);
+      PrefetchRow(rows[i], table.spec.layout.weights_bytes());
+      const_cast<IndexEntry*>(entry)->Touch();
+    }
+  }
+  for (size_t i = 0; i < items.size(); ++i) {
+    const PullItem& item = items[i];
+    if (answers[i] == Answer::kRow) {
+      const RowLayout& layout = tables[item.batch]->spec.layout;
+      std::memcpy(batches[item.batch].target.values + size_t{item.position} * layout.dim, rows[i], layout.weights_bytes());
+    }
+    if (i + 1 == items.size() || items[i + 1].segment != item.segment) item.segment->lock.ReaderUnlock();
+  }
+  for (size_t i = 0; i < items.size(); ++i) {
+    const PullItem& item = items[i];
+    ReadBatch& batch = batches[item.batch];
+    SetStored(batch.target.stored, item.position, answers[i] == Answer::kRow);
+    if (answers[i] == Answer::kMiss) batch.misses.push_back(item.position);
+    if (answers[i] != Answer::kUnseen) continue;
+    const TableRows& table = *tables[item.batch];
+    ReadUnseen(table, batch.ids[item.position], batch.target.values + size_t{item.position} * table.spec.layout.dim, row);
+  }
+}
+
+// ---------------------------------------------------------------- misses
+
+// The misses of a request: a LoadItem for each distinct row, and where its bytes must go.
+struct TieredRowStore::MissJob {
+  struct Want {
+    SpillKey key;
+    uint32_t batch = 0;
+    uint32_t position = 0;
+  };
+  absl::Span<ReadBatch> batches;
+  std::vector<TablePtr> tables;
+  std::vector<Want> wants;      // ascending by key
+  std::vector<LoadItem> reads;  // what must come from spill; LoadItem::first points into wants
+};
+
+absl::Status TieredRowStore::CollectMisses(MissJob* job) const {
+  for (uint32_t b = 0; b < job->batches.size(); ++b) {
+    const ReadBatch& batch = job->batches[b];
+    job->tables.push_back(FindTable(batch.table));
+    if (batch.misses.empty()) continue;
+    const TablePtr& table = job->tables.back();
+    if (table == nullptr) return absl::NotFoundError(absl::StrCat("no rows of table ", batch.table));
+    for (const uint32_t position : batch.misses) {
+      const uint64_t hash = table->index.Hash(batch.ids[position]);
+      IndexSegment* segment = SegmentOf(*table, hash);
+      if (segment == nullptr) {
+        return absl::FailedPreconditionError(absl::StrCat("id ", batch.ids[position], " of table ", batch.table,
+                                                          " lies in a partition that this server does not own"));
+      }
+      job->wants.push_back(MissJob::Want{table->Key(segment->partition(), hash), b, position});
+      SetStored(batch.target.stored, position, false);
+    }
+  }
+  std::sort(job->wants.begin(), job->wants.end(),
+            [](const MissJob::Want& a, const MissJob::Want& b) { return a.key < b.key; });
+  return absl::OkStatus();
+}
+
+// Gives the row (or, null, the unseen one) to all who want wants[first]'s.
+void TieredRowStore::GiveToAll(const MissJob& job, uint32_t first, const uint8_t* bytes, std::vector<uint8_t>* row) const {
+  const SpillKey key = job.wants[first].key;
+  for (size_t w = first; w < job.wants.size() && job.wants[w].key == key; ++w) {
+    const uint32_t position = job.wants[w].position;
+    const ReadBatch& batch = job.batches[job.wants[w].batch];
+    const TableRows& table = *job.tables[job.wants[w].batch];
+    float* values = batch.target.values + size_t{position} * table.spec.layout.dim;
+    if (bytes == nullptr) {
+      ReadUnseen(table, batch.ids[position], values, row);
+    } else {
+      std::memcpy(values, bytes, table.spec.layout.weights_bytes());
+      SetStoredShared(batch.target.stored, position);
+    }
+  }
+}
+
+// Answers the row of wants[first] from memory where it has come back meanwhile; else a LoadItem. `next`: the want after its.
+void TieredRowStore::LookAgain(MissJob* job, uint32_t first, uint32_t next, SlotCache* slots, std::vector<uint8_t>* row) {
+  const MissJob::Want& want = job->wants[first];
+  const TablePtr& table = job->tables[want.batch];
+  const Id id = job->batches[want.batch].ids[want.position];
+  IndexSegment* segment = SegmentOf(*table, want.key.hash);
+  bool placed = false;
+  {
+    SegmentWriterLock hold(&segment->lock);
+    const IndexEntry* entry = segment->Find(id, want.key.hash);
+    if (entry != nullptr && !entry->loading()) {
+      if (entry->stored()) {
+        GiveToAll(*job, first, table->arena->Row(entry->slot), row);
+        return;
+      }
+    } else if (entry != nullptr || segment->ever_spilled()) {
+      // A row that another is loading is read once more, for this pull alone: it waits for nobody.
+      const bool keep = entry == nullptr && room_waiters_.load(std::memory_order_relaxed) == 0;
+      placed = keep && PlaceLoading(segment, id, want.key.hash, slots) != nullptr;
+      LoadItem& item = job->reads.emplace_back();
+      item.table = table.get();
+      item.segment = segment;
+      item.key = want.key;
+      item.id = id;
+      item.first = first;
+      item.placed = placed;
+      table->spill_read_rows.fetch_add(next - first, std::memory_order_relaxed);
+      return;
+    }
+  }
+  GiveToAll(*job, first, nullptr, row);
+}
+
+absl::Status TieredRowStore::ReadMisses(absl::Span<ReadBatch> batches) {
+  MissJob job;
+  job.batches = batches;
+  RH_RETURN_IF_ERROR(CollectMisses(&job));
+  std::vector<uint8_t> row;
+  {
+    SlotCaches slots;  // ends before the disk is waited for
+    for (size_t first = 0, next = 0; first < job.wants.size(); first = next) {
+      while (next < job.wants.size() && job.wants[next].key == job.wants[first].key) ++next;
+      SlotCache* cache = slots.Of(job.tables[job.wants[first].batch]->arena.get());
+      LookAgain(&job, static_cast<uint32_t>(first), static_cast<uint32_t>(next), cache, &row);
+    }
+  }
+  for (const TablePtr& table : job.tables) {
+    if (table != nullptr) NoteLowSlots(table->arena.get());
+  }
+  return Load(absl::MakeSpan(job.reads), [&](const LoadItem& item, const SpillValue* value) {
+    std::vector<uint8_t> unseen;
+    GiveToAll(job, item.first, value == nullptr ? nullptr : value->payload.data(), &unseen);
+  });
+}
+
+}  // namespace rowhouse::server

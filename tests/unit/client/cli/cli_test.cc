@@ -1,0 +1,125 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include "absl/strings/match.h"
+#include "client/cli/command.h"
+#include "client/cli/npy_writer.h"
+#include "client/cli/output.h"
+#include "client/cli/table_text.h"
+#include "common/file_system.h"
+
+namespace rowhouse::cli {
+namespace {
+
+TEST(ParseInitializer, EveryFormReadsBack) {
+  for (const char* text : {"zeros", "constant:0.5", "uniform:-0.25,0.5", "inverse_sqrt_dim"}) {
+    const auto parsed = ParseInitializer(text);
+    ASSERT_TRUE(parsed.ok()) << parsed.status();
+    EXPECT_EQ(InitializerText(*parsed), text);
+  }
+}
+
+TEST(ParseInitializer, OtherTextIsNamed) {
+  for (const char* text : {"", "zero", "constant", "constant:x", "constant:1,2", "uniform:1", "uniform:a,b"}) {
+    const auto parsed = ParseInitializer(text);
+    EXPECT_EQ(parsed.status().code(), absl::StatusCode::kInvalidArgument) << text;
+    EXPECT_TRUE(absl::StrContains(parsed.status().message(), text));
+  }
+}
+
+TEST(ParseId, SignedIdsAreTheSameBits) {
+  EXPECT_EQ(*ParseId("18446744073709551615"), UINT64_MAX);
+  EXPECT_EQ(*ParseId("-1"), UINT64_MAX);
+  EXPECT_EQ(*ParseId("0"), 0u);
+  for (const char* wrong : {"", "x", "1.5", "18446744073709551616", "-9223372036854775809"}) EXPECT_FALSE(ParseId(wrong).ok()) << wrong;
+}
+
+TEST(Words, ReadBack) {
+  for (const char* text : {"sgd", "adagrad", "rowwise_adagrad"}) EXPECT_EQ(OptimizerText(*ParseOptimizer(text)), text);
+  for (const char* text : {"volatile", "async", "sync"}) EXPECT_EQ(DurabilityText(*ParseDurability(text)), text);
+  EXPECT_FALSE(ParseOptimizer("adam").ok());
+  EXPECT_FALSE(ParseDurability("").ok());
+}
+
+TEST(FormatTable, ColumnsAreAsWideAsTheirWidestCell) {
+  EXPECT_EQ(FormatTable({"A", "LONG", "C"}, {{"1234", "2", "3"}, {"5", "6", "7"}}),
+            "A     LONG  C\n"
+            "1234  2     3\n"
+            "5     6     7\n");
+}
+
+TEST(NpyWriter, HeaderAndDataAreNumPys) {
+  const std::string directory = testing::TempDir() + "/npy";
+  std::filesystem::create_directories(directory);
+  const std::string path = directory + "/x.npy";
+  const float values[4] = {1, 2, 3, 4};
+  {
+    auto writer = NpyWriter::Create(path, "<f4", 2);
+    ASSERT_TRUE(writer.ok()) << writer.status();
+    ASSERT_TRUE((*writer)->Append(values, 8).ok());
+    ASSERT_TRUE((*writer)->Append(values + 2, 8).ok());
+    EXPECT_FALSE(std::filesystem::exists(path)) << "it appears when it is complete";
+    ASSERT_TRUE((*writer)->Finish(2).ok());
+  }
+  const std::string bytes = *ReadFile(*PosixFileSystem(), path, 1 << 20);
+  ASSERT_EQ(bytes.size(), 128u + sizeof(values));
+  EXPECT_EQ(bytes.substr(0, 8), std::string("\x93NUMPY\x01\x00", 8));
+  EXPECT_EQ(static_cast<unsigned char>(bytes[8]) + 256 * bytes[9], 118);
+  EXPECT_TRUE(absl::StartsWith(bytes.substr(10), "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }"));
+  EXPECT_EQ(bytes[127], '\n');
+  EXPECT_EQ(std::memcmp(bytes.data() + 128, values, sizeof(values)), 0);
+}
+
+TEST(NpyWriter, UnfinishedFileIsRemoved) {
+  const std::string directory = testing::TempDir() + "/npy_unfinished";
+  std::filesystem::create_directories(directory);
+  { ASSERT_TRUE(NpyWriter::Create(directory + "/y.npy", "<u8", 0).ok()); }
+  EXPECT_TRUE(std::filesystem::is_empty(directory));
+  EXPECT_FALSE(NpyWriter::Create("/nonexistent/y.npy", "<u8", 0).ok());
+}
+
+int Run(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "rowhouse");
+  return RunCommandLine(static_cast<int>(arguments.size()), arguments.data());
+}
+
+TEST(CommandLine, ExitCodesAreThoseDocumented) {
+  EXPECT_EQ(Run({"version"}), kOk);
+  EXPECT_EQ(Run({"--help"}), kOk);
+  EXPECT_EQ(Run({}), kUsage);
+  EXPECT_EQ(Run({"tables"}), kUsage);
+  EXPECT_EQ(Run({"table", "create", "x"}), kUsage) << "--dim is required";
+  EXPECT_EQ(Run({"table", "drop", "x"}), kUsage) << "--yes is required";
+  EXPECT_EQ(Run({"server", "--memory-budget", "lots", "--data-dir", "/nonexistent"}), kUsage);
+  EXPECT_EQ(Run({"server", "--memory-budget", "1MiB", "--data-dir", "/nonexistent"}), kUsage);
+  EXPECT_EQ(Run({"row", "get", "t", "abc"}), kUsage);
+  EXPECT_EQ(Run({"table", "list", "--address", "127.0.0.1:1", "--timeout", "100ms"}), kFailure);
+  EXPECT_EQ(Run({"wait", "--address", "127.0.0.1:1", "--timeout", "100ms"}), kTimeout);
+  EXPECT_EQ(Run({"healthcheck", "--http-address", "127.0.0.1:1"}), kUnhealthy);
+}
+
+// Every leaf of the tree shows examples.
+void CheckExamples(CLI::App& app) {
+  const auto leaves = app.get_subcommands([](CLI::App*) { return true; });
+  for (CLI::App* command : leaves) CheckExamples(*command);
+  if (leaves.empty()) {
+    EXPECT_TRUE(absl::StrContains(app.get_footer(), "Examples:\n  rowhouse ")) << app.get_name();
+  }
+}
+
+TEST(CommandLine, EveryLeafHasExamples) {
+  CLI::App app;
+  Selected selected;
+  AddServerCommand(app, &selected);
+  AddTableCommands(app, &selected);
+  AddRowCommands(app, &selected);
+  AddStatusCommands(app, &selected);
+  CheckExamples(app);
+}
+
+}  // namespace
+}  // namespace rowhouse::cli
