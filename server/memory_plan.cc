@@ -28,7 +28,8 @@ MemoryPlan PlanMemory(uint64_t budget_bytes) {
   plan.max_message_bytes = std::min(limits::kMaxMessageBytes, budget_bytes / 16);
   plan.request_bytes = std::min(budget_bytes * 3 / 16, 1024 * kMiB);
   plan.buffer_pool_bytes = std::min(plan.request_bytes / 4, 64 * kMiB);
-  plan.log_bytes = std::min(budget_bytes / 16, 128 * kMiB);
+  // One record of the largest message, with its header, always fits.
+  plan.log_bytes = std::min(budget_bytes / 16 + 2 * kMiB, 128 * kMiB);
   plan.row_bytes = budget_bytes - plan.fixed_bytes - plan.spill_bytes - plan.request_bytes - plan.log_bytes;
   return plan;
 }

@@ -29,7 +29,8 @@ class RowBudget {
 
   // Bytes that slabs ought to give back now: the reserve is short, or a segment could not grow.
   uint64_t MissingBytes() const {
-    const uint64_t goal = std::max(reserve_bytes_, index_wanted_bytes_.load(std::memory_order_relaxed));
+    const uint64_t wanted = std::min(index_wanted_bytes_.load(std::memory_order_relaxed), limit_bytes_ / 2);
+    const uint64_t goal = std::max(reserve_bytes_, wanted);
     const uint64_t free = FreeBytes();
     return free < goal ? goal - free : 0;
   }

@@ -21,14 +21,14 @@ constexpr absl::Duration kPrefetchPatience = absl::Seconds(1);
 // A wake-up that is missed costs no more than this.
 constexpr absl::Duration kWaitStep = absl::Milliseconds(5);
 
-absl::Status CheckImage(const SpillKey& key, Id id, uint32_t row_bytes, const SpillValue& value) {
+}  // namespace
+
+absl::Status TieredRowStore::CheckImage(const SpillKey& key, Id id, uint32_t row_bytes, const SpillValue& value) {
   if (value.payload.size() == row_bytes && value.lsn != 0) return absl::OkStatus();
   return absl::DataLossError(absl::StrCat("spill: row ", id, " of table ", key.table, " in partition ", key.partition, " has ",
                                           value.payload.size(), " bytes and LSN ", value.lsn, ", expected ", row_bytes,
                                           " bytes and an LSN of at least 1; restore from a checkpoint"));
 }
-
-}  // namespace
 
 IndexEntry* TieredRowStore::PlaceLoading(IndexSegment* segment, Id id, uint64_t hash, SlotCache* slots) {
   if (!segment->MakeRoom()) return nullptr;

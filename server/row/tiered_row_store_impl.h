@@ -102,6 +102,8 @@ class TieredRowStore final : public RowStore {
   // Puts a loading entry for an absent row; null when there is no room.
   IndexEntry* PlaceLoading(IndexSegment* segment, Id id, uint64_t hash, SlotCache* slots)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(segment->lock);
+  // DataLoss unless the value can be a row of that size.
+  static absl::Status CheckImage(const SpillKey& key, Id id, uint32_t row_bytes, const SpillValue& value);
   // Reads the items' rows in groups over the io executor and finishes their entries. seen(item, value) comes from any thread,
   // value is null for a row that spill does not have. After an error no entry of the items is left loading.
   absl::Status Load(absl::Span<LoadItem> items, absl::FunctionRef<void(const LoadItem&, const SpillValue*)> seen);
@@ -161,6 +163,13 @@ class TieredRowStore final : public RowStore {
   uint64_t Settle(const WriteBatch& batch, bool leave) ABSL_EXCLUSIVE_LOCKS_REQUIRED(spill_write_mu_);
   absl::Status WriteBackTable(const TablePtr& table, IndexSegment* segment) ABSL_LOCKS_EXCLUDED(spill_write_mu_);
 
+  // ---- scan (tiered_scan.cc)
+  struct ScanStretch;
+  void CopyStretch(const TableRows& table, IndexSegment* segment, uint64_t first_hash, size_t max_rows,
+                   ScanStretch* stretch) const;
+  absl::Status ShowStretch(const TableRows& table, PartitionId partition, uint64_t first_hash, const ScanStretch& stretch,
+                           size_t* left, absl::FunctionRef<void(const ScannedRow&)> visit, uint64_t* last_shown);
+
   // ---- evictor (tiered_evictor.cc)
   struct Hand {
     size_t place = 0;  // among the owned partitions
@@ -169,14 +178,19 @@ class TieredRowStore final : public RowStore {
   };
   void EvictorLoop() ABSL_LOCKS_EXCLUDED(wait_mu_);
   // The arena that is short of slots, or null; *index_short: slabs must give back memory for the index.
-  SlabArena* ShortArena(absl::Span<const TablePtr> tables, bool* index_short) const;
-  uint64_t LowSlots(const SlabArena& arena) const;
+  SlabArena* ShortArena(absl::Span<const TablePtr> tables, bool* index_short);
+  static uint64_t LowSlots(const SlabArena& arena);
   uint64_t AvailableSlots(const SlabArena& arena) const;
-  // One step: moves a chunk to where it is needed, or lets rows go. How much was gained; 0 when nothing could be.
+  // One step: gives a chunk back, or lets rows go. How much was gained; 0 when nothing could be.
   absl::StatusOr<uint64_t> MakeSomeRoom(bool* needed) ABSL_LOCKS_EXCLUDED(spill_write_mu_);
+  uint64_t GiveSpareChunks(absl::Span<const TablePtr> tables, const SlabArena* short_arena, bool index_short);
   uint64_t GiveChunks(SlabArena* from, size_t chunks, absl::Span<const TablePtr> tables);
+  static void MoveRows(TableRows* table, IndexSegment* segment, const std::vector<bool>& from_chunk);
   absl::StatusOr<uint64_t> EvictRows(absl::Span<const TablePtr> tables) ABSL_LOCKS_EXCLUDED(spill_write_mu_);
-  uint64_t MoveHand(TableRows* table, IndexSegment* segment, WriteBatch* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(spill_write_mu_);
+  // Goes over some positions of the segment; the rows that left, and at the segment's end *done.
+  uint64_t MoveHand(TableRows* table, IndexSegment* segment, WriteBatch* batch, bool* done)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(spill_write_mu_);
+  // Called after slots were taken: wakes the evictor in time.
   void NoteLowSlots(SlabArena* arena);
   void KickEvictor() ABSL_LOCKS_EXCLUDED(wait_mu_);
 

@@ -135,6 +135,8 @@ absl::Status TieredRowStore::WriteBack(PartitionId partition, absl::Span<const u
   }
   SignalWaiters();
   absl::MutexLock write(&spill_write_mu_);
+  // The state tells of records, as rows do: the log has them first.
+  if (options_.before_write_back) RH_RETURN_IF_ERROR(options_.before_write_back());
   SpillPut put;
   put.key = StateKey(partition);
   put.value.payload = state;

@@ -190,6 +190,29 @@ TEST(LogFault, ENOSPCAtEveryCapacityRecoversExactlyTheAcknowledged) {
   }
 }
 
+TEST(LogFault, HeadersAndCutsAreOnDiskBeforeTheNextRecord) {
+  using Op = FileOperation;
+  auto base = MakeMemoryFileSystem();
+  std::vector<Op> operations;  // of one thread at a time: the test waits for each record
+  bool full = false;
+  auto fs = MakeFaultyFileSystem(base.get(), [&](Op op, const std::string&) {
+    operations.push_back(op);
+    return full && op == Op::kAppend ? absl::ResourceExhaustedError("ENOSPC") : absl::OkStatus();
+  });
+  auto log = OpenLog(fs.get(), SystemClock(), TestOptions(), kIdentity, LogRecovery{});
+  ASSERT_TRUE(log.ok());
+  EXPECT_THAT(operations, testing::IsSupersetOf({Op::kOpen, Op::kPreallocate}));
+  ASSERT_GE(operations.size(), 3u);
+  EXPECT_THAT(std::vector<Op>(operations.end() - 3, operations.end()),
+              testing::ElementsAre(Op::kAppend, Op::kSync, Op::kSyncDirectory));
+  operations.clear();
+  full = true;
+  Appender appender(log->get());
+  EXPECT_TRUE(absl::IsResourceExhausted(appender.AppendAndWait(0, 1, Durability::kAsync)));
+  EXPECT_THAT(operations, testing::ElementsAre(Op::kAppend, Op::kTruncate, Op::kSync));
+  full = false;
+}
+
 TEST(LogFault, AFullDiskAtTheRotationIsNoEnd) {
   auto base = MakeMemoryFileSystem();
   std::atomic<bool> full{false};

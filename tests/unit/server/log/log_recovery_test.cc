@@ -194,6 +194,15 @@ TEST(Damage, AForeignSegmentWithADamagedHeaderIsNotTakenForATornOne) {
   EXPECT_EQ(TakeImage(*fs).at(SegmentName(1)), bytes);
 }
 
+TEST(Damage, TheLastRecordShiftedByInsertedBytesIsRefused) {
+  Image image = LogImage(3, false);
+  image.begin()->second.insert(OffsetOf(3), 8, 'x');
+  auto fs = FromImage(image);
+  Recovered r = Recover(*fs);
+  EXPECT_TRUE(absl::IsDataLoss(r.status)) << r.status;
+  EXPECT_THAT(std::string(r.status.message()), HasSubstr(absl::StrCat("at offset ", OffsetOf(3) + 8)));
+}
+
 TEST(Damage, ADamagedSegmentThatIsNotTheLastIsRefused) {
   const LogOptions options = TestOptions(1024);
   const Image image = LogImage(12, false, options);

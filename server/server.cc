@@ -1,0 +1,253 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+#include "server/server.h"
+
+#include <atomic>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/logging.h"
+#include "common/metrics.h"
+#include "common/process_memory.h"
+#include "common/status_macros.h"
+#include "common/units.h"
+#include "server/executors.h"
+#include "server/file_limit.h"
+#include "server/http_endpoint.h"
+#include "server/identity.h"
+#include "server/listen_address.h"
+#include "server/live_server_info.h"
+#include "server/memory_plan.h"
+#include "server/meta/remote_meta_store.h"
+#include "server/meta/table_catalog.h"
+#include "server/partition/partition_set.h"
+#include "server/row/tiered_row_store.h"
+#include "server/server_metrics.h"
+#include "server/server_tables.h"
+#include "server/spill/spill_store.h"
+
+namespace rowhouse::server {
+namespace {
+
+constexpr absl::Duration kFirstContact = absl::Seconds(60);  // how long a new server waits for server 0
+
+// Asks server 0 of a new cluster which cluster it is, until it answers.
+absl::StatusOr<ClusterIdentity> FetchClusterIdentity(const std::string& address) {
+  const auto server_0 = MakeRemoteMetaStore(0, address, {.deadline = absl::Seconds(2)});
+  const absl::Time give_up = absl::Now() + kFirstContact;
+  RH_LOG_INFO("first start: asking server 0 ({}) for the cluster's identity", address);
+  while (true) {
+    const auto range = server_0->Range("counter/");
+    if (range.ok()) return ClusterIdentity{.cluster = range->cluster, .history = range->history};
+    if (absl::Now() > give_up) {
+      return absl::UnavailableError(absl::StrCat("a server's first start needs server 0: ", range.status().message(), ", for ",
+                                                 absl::FormatDuration(kFirstContact), "; start it, or correct --servers"));
+    }
+    RH_LOG_INFO("waiting for server 0: {}", std::string(range.status().message()));
+    absl::SleepFor(absl::Milliseconds(200));
+  }
+}
+
+std::string LogDirectory(const ServerOptions& options) {
+  return options.log_directory.empty() ? options.data_directory + "/log" : options.log_directory;
+}
+
+class ServerImpl final : public Server {
+ public:
+  explicit ServerImpl(const ServerOptions& options) : options_(options), plan_(PlanMemory(options.memory_budget_bytes)) {}
+  ~ServerImpl() override;
+
+  // In the order that the header lists; the first error stops.
+  absl::Status Build();
+
+  void Drain() override;
+  RequestHandler* handler() override { return handler_.get(); }
+  std::string listen_address() const override;
+  std::string http_address() const override { return http_ == nullptr ? "" : http_->address(); }
+  std::string state() const override { return StateAndReason().first; }
+
+ private:
+  absl::Status OpenDirectory();
+  absl::Status OpenRows();
+  absl::Status RecoverPartitions();
+  absl::Status OpenCatalog();
+  absl::Status Listen();
+  absl::Status ListenForHttp();
+  std::pair<std::string, std::string> StateAndReason() const;
+  std::vector<std::string> FailingChecks() const;
+
+  // Built in this order, taken down in the reverse one by the destructor.
+  const ServerOptions options_;
+  const MemoryPlan plan_;
+  MemoryLedger ledger_;
+  MetricsRegistry metrics_;
+  DataDirectory directory_;
+  std::shared_ptr<const PartitionMap> map_;
+  std::unique_ptr<SpillStore> spill_;
+  Executors executors_;
+  std::unique_ptr<RowStore> rows_;
+  std::unique_ptr<TableRegistry> tables_;
+  std::unique_ptr<PartitionSet> partitions_;
+  std::unique_ptr<MetaStore> meta_;
+  std::unique_ptr<Peers> peers_;
+  std::unique_ptr<ServerTables> target_;
+  std::unique_ptr<TableCatalog> catalog_;
+  std::unique_ptr<LiveServerInfo> info_;
+  std::unique_ptr<RequestHandler> handler_;
+  std::unique_ptr<HttpEndpoint> http_;
+  std::atomic<bool> draining_{false};
+  bool drained_ = false;
+};
+
+ServerImpl::~ServerImpl() {
+  Drain();
+  http_.reset();
+  handler_.reset();
+  if (catalog_ != nullptr) catalog_->Stop();
+  if (partitions_ != nullptr) partitions_->Stop();
+  executors_ = {};
+  rows_.reset();
+  partitions_.reset();
+}
+
+absl::Status ServerImpl::Build() {
+  RH_RETURN_IF_ERROR(RaiseOpenFileLimit());
+  ApplyPlan(plan_, &ledger_);
+  Buffer::SetPoolLimit(plan_.buffer_pool_bytes);
+  RH_RETURN_IF_ERROR(OpenDirectory());
+  RH_RETURN_IF_ERROR(OpenRows());
+  RH_RETURN_IF_ERROR(RecoverPartitions());
+  RH_RETURN_IF_ERROR(OpenCatalog());
+  RH_RETURN_IF_ERROR(Listen());
+  RegisterServerMetrics({.ledger = &ledger_,
+                         .rows = rows_.get(),
+                         .tables = tables_.get(),
+                         .partitions = partitions_.get(),
+                         .memory_budget_bytes = options_.memory_budget_bytes},
+                        &metrics_);
+  RH_RETURN_IF_ERROR(ListenForHttp());
+  catalog_->Start();
+  return absl::OkStatus();
+}
+
+absl::Status ServerImpl::OpenDirectory() {
+  const IdentityRequest request{.data_directory = options_.data_directory,
+                                .log_directory = LogDirectory(options_),
+                                .server = options_.server_index,
+                                .servers = options_.servers,
+                                .partitions = options_.partitions};
+  RH_ASSIGN_OR_RETURN(directory_, OpenDataDirectory(*PosixFileSystem(), *SystemRandom(), request,
+                                                    [this] { return FetchClusterIdentity(options_.servers[0]); }));
+  std::vector<std::string> servers = options_.servers;
+  if (servers.empty()) servers.push_back(options_.listen_address);
+  RH_ASSIGN_OR_RETURN(PartitionMap map, PartitionMap::Fixed(options_.partitions, std::move(servers)));
+  map_ = std::make_shared<const PartitionMap>(std::move(map));
+  return absl::OkStatus();
+}
+
+absl::Status ServerImpl::OpenRows() {
+  RH_ASSIGN_OR_RETURN(spill_, OpenRocksDbSpillStore({.directory = options_.data_directory + "/spill",
+                                                     .memory_bytes = plan_.spill_bytes,
+                                                     .write_buffer_bytes = plan_.write_buffer_bytes}));
+  executors_ = MakeExecutors(options_);
+  TieredRowStoreOptions rows;
+  rows.partition_bits = map_->partition_bits();
+  rows.owned = map_->OwnedBy(options_.server_index);
+  rows.memory_bytes = plan_.row_bytes;
+  rows.durable_generation = kDurableGeneration;
+  rows.volatile_generation = directory_.volatile_generation;
+  rows.before_write_back = [this] { return partitions_->SyncLog(); };
+  rows.io = executors_.io.get();
+  rows.spill = spill_.get();
+  rows.ledger = &ledger_;
+  RH_ASSIGN_OR_RETURN(rows_, MakeTieredRowStore(rows));
+  tables_ = std::make_unique<TableRegistry>(rows_.get());
+  return absl::OkStatus();
+}
+
+absl::Status ServerImpl::RecoverPartitions() {
+  PartitionSetOptions options;
+  options.server = options_.server_index;
+  options.history = directory_.identity.history;
+  options.generation = kDurableGeneration;
+  options.log = {.directory = LogDirectory(options_),
+                 .segment_bytes = options_.log_segment_bytes,
+                 .sync_interval_micros = options_.log_sync_interval_ms * 1000,
+                 .max_queued_bytes = plan_.log_bytes,
+                 .low_water_free_bytes = options_.disk_low_water_bytes};
+  options.log_identity = {.cluster = directory_.identity.cluster,
+                          .server = options_.server_index,
+                          .history = directory_.identity.history};
+  options.sweep_log_bytes = 4 * options_.log_segment_bytes;
+  partitions_ = std::make_unique<PartitionSet>(options, PartitionSet::Parts{.fs = PosixFileSystem(),
+                                                                            .clock = SystemClock(),
+                                                                            .rows = rows_.get(),
+                                                                            .tables = tables_.get(),
+                                                                            .workers = executors_.workers.get(),
+                                                                            .appliers = executors_.appliers.get(),
+                                                                            .io = executors_.io.get(),
+                                                                            .map = map_});
+  const absl::Time begin = absl::Now();
+  RH_RETURN_IF_ERROR(partitions_->Recover());
+  RH_LOG_INFO("recovered {} partitions in {}", partitions_->partitions().size(), absl::FormatDuration(absl::Now() - begin));
+  return absl::OkStatus();
+}
+
+absl::Status ServerImpl::OpenCatalog() {
+  const Identity& identity = directory_.identity;
+  const ServerId owner = map_->owner(0);
+  if (owner == options_.server_index) {
+    RH_ASSIGN_OR_RETURN(meta_, OpenLocalMetaStore(PosixFileSystem(), options_.data_directory + "/META", identity.cluster,
+                                                  identity.history));
+  } else {
+    meta_ = MakeRemoteMetaStore(owner, map_->address(owner), {.cluster = identity.cluster});
+  }
+  if (map_->server_count() > 1) {
+    peers_ = MakeRemotePeers(map_->servers(), options_.server_index, {.cluster = identity.cluster});
+  }
+  target_ = std::make_unique<ServerTables>(tables_.get(), partitions_.get());
+  catalog_ = std::make_unique<TableCatalog>(TableCatalog::Parts{.meta = meta_.get(),
+                                                                .target = target_.get(),
+                                                                .peers = peers_.get(),
+                                                                .cluster = identity.cluster,
+                                                                .history = identity.history});
+  return absl::OkStatus();
+}
+
+absl::Status ServerImpl::ListenForHttp() {
+  if (options_.http_address.empty()) return absl::OkStatus();
+  RH_ASSIGN_OR_RETURN(const ListenAddress address, ParseListenAddress("--http-listen", options_.http_address));
+  RH_ASSIGN_OR_RETURN(http_, HttpEndpoint::Start(address, {.metrics = [this] { return metrics_.Serialize(); },
+                                                           .failing_checks = [this] { return FailingChecks(); }}));
+  return absl::OkStatus();
+}
+
+std::vector<std::string> ServerImpl::FailingChecks() const {
+  std::vector<std::string> failing;
+  if (draining_) failing.push_back("draining: the server is stopping");
+  if (const absl::Status health = partitions_->health(); !health.ok()) {
+    failing.push_back(absl::StrCat("partitions: ", health.message()));
+  }
+  if (const absl::Status synced = catalog_->synced(); !synced.ok()) {
+    failing.push_back(absl::StrCat("meta store: ", synced.message()));
+  }
+  return failing;
+}
+
+std::pair<std::string, std::string> ServerImpl::StateAndReason() const {
+  if (draining_) return {"draining", "the server is stopping"};
+  if (const absl::Status health = partitions_->health(); !health.ok()) return {"failed", std::string(health.message())};
+  if (const absl::Status synced = catalog_->synced(); !synced.ok()) return {"starting", std::string(synced.message())};
+  return {"ready", ""};
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
+  RH_RETURN_IF_ERROR(options.Validate());
+  auto server = std::make_unique<ServerImpl>(options);
+  RH_RETURN_IF_ERROR(server->Build());
+  return server;
+}
+
+}  // namespace rowhouse::server
