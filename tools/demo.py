@@ -223,12 +223,13 @@ def check_promises(flags, run):
     storage, budget = trained["storage"], flags.memory_budget
     auc, twin_auc, control_auc = (figures["test"]["auc"] for figures in (trained, twin, control))
     gap = QUICK_TWIN_GAP if flags.quick else TWIN_GAP
+    above = CONTROL_GAP if flags.data is None else 0  # how much ids tell is a property of the data
     ratio = storage["stored_bytes"] / (budget * flags.servers)
     promises = [
         ("every row that training made is stored, once", storage["stored_rows"] == twin["storage"]["stored_rows"],
          f"{storage['stored_rows']} rows, twin {twin['storage']['stored_rows']}"),
         (f"AUC within {gap} of the twin", abs(auc - twin_auc) <= gap, f"{auc:.6f}, twin {twin_auc:.6f}"),
-        (f"AUC at least {CONTROL_GAP} above untrained embeddings", auc >= control_auc + CONTROL_GAP,
+        (f"AUC at least {above} above untrained embeddings", auc >= control_auc + above,
          f"{auc:.6f}, control {control_auc:.6f}"),
         ("peak memory of each server within its budget", max(run["peaks"]) <= budget,
          ", ".join(format_bytes(peak) for peak in run["peaks"]) + f" of {format_bytes(budget)}"),
@@ -312,7 +313,8 @@ def interrupt(_signal, _frame):
 
 def main():
     flags = parse_flags()
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
     home = ROOT / ".rowhouse" / "demo"
     home.mkdir(parents=True, exist_ok=True)
     remove_left_overs(home)

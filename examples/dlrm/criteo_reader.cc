@@ -12,6 +12,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/status_macros.h"
 
 namespace rowhouse::dlrm {
@@ -21,6 +22,7 @@ constexpr int kColumnCount = 1 + kDenseCount + kSparseCount;
 constexpr size_t kBufferBytes = 1 << 20;
 constexpr size_t kMaxLineBytes = 64 << 10;
 constexpr size_t kShownBytes = 40;  // of a bad field, in messages
+constexpr int kProbedLines = 10;    // of a file, to tell samples from other text
 
 absl::Status BadField(absl::string_view what, int column, absl::string_view text) {
   return absl::InvalidArgumentError(
@@ -49,6 +51,25 @@ absl::Status ParseId(absl::string_view text, int column, uint64_t* id) {
   }
   *id = number;
   return absl::OkStatus();
+}
+
+// True when one of the file's first lines is a sample, and for a file that cannot be read: the reader will say why.
+bool BeginsWithSamples(const std::string& path) {
+  gzFile file = gzopen(path.c_str(), "rb");
+  if (file == nullptr) return true;
+  std::vector<char> line(kMaxLineBytes);
+  bool found = false;
+  Sample sample;
+  for (int i = 0; i < kProbedLines && !found; ++i) {
+    if (gzgets(file, line.data(), static_cast<int>(line.size())) == nullptr) break;
+    absl::string_view text(line.data());
+    absl::ConsumeSuffix(&text, "\n");
+    found = ParseCriteoLine(text, &sample).ok();
+  }
+  int code = Z_OK;
+  gzerror(file, &code);
+  gzclose(file);
+  return found || (code != Z_OK && code != Z_STREAM_END);
 }
 
 }  // namespace
@@ -176,19 +197,23 @@ double CriteoReader::FractionRead() const {
   return std::min(1.0, static_cast<double>(finished_bytes_ + here) / static_cast<double>(total_bytes_));
 }
 
-absl::StatusOr<std::vector<std::string>> ListCriteoFiles(const std::string& directory, size_t minimum) {
+absl::StatusOr<std::vector<std::string>> ListCriteoFiles(const std::string& directory, size_t minimum,
+                                                         std::vector<std::string>* left_out) {
   std::error_code error;
   std::filesystem::directory_iterator entries(directory, error);
   if (error) return absl::NotFoundError(absl::StrCat(directory, ": ", error.message()));
   std::vector<std::string> files;
   for (const auto& entry : entries) {
     const std::string path = entry.path().string();
-    if (absl::EndsWith(path, ".tsv") || absl::EndsWith(path, ".tsv.gz")) files.push_back(path);
+    if (absl::EndsWith(path, ".tsv") || absl::EndsWith(path, ".tsv.gz")) {
+      (BeginsWithSamples(path) ? &files : left_out)->push_back(path);
+    }
   }
   std::sort(files.begin(), files.end());
+  std::sort(left_out->begin(), left_out->end());
   if (files.size() < minimum) {
     return absl::NotFoundError(absl::StrCat(directory, ": expected at least ", minimum,
-                                            " files ending in .tsv or .tsv.gz, got ", files.size()));
+                                            " files ending in .tsv or .tsv.gz with Criteo samples, got ", files.size()));
   }
   return files;
 }

@@ -67,7 +67,9 @@ class CriteoReader {
   std::string first_skipped_;
 };
 
-// The .tsv and .tsv.gz files of a directory by name. NotFound when there are fewer than `minimum`.
-absl::StatusOr<std::vector<std::string>> ListCriteoFiles(const std::string& directory, size_t minimum);
+// The .tsv and .tsv.gz files of a directory by name. Files without a sample in their first lines (lists, notes) go to
+// `left_out`. NotFound when fewer than `minimum` remain.
+absl::StatusOr<std::vector<std::string>> ListCriteoFiles(const std::string& directory, size_t minimum,
+                                                         std::vector<std::string>* left_out);
 
 }  // namespace rowhouse::dlrm

@@ -148,7 +148,11 @@ absl::Status ResolveFiles(TrainerFlags* flags) {
     return absl::InvalidArgumentError("give either --data DIR, or --train-files and --test-files");
   }
   if (!listed) {
-    RH_ASSIGN_OR_RETURN(flags->train_files, ListCriteoFiles(flags->data_directory, 2));
+    std::vector<std::string> left_out;
+    RH_ASSIGN_OR_RETURN(flags->train_files, ListCriteoFiles(flags->data_directory, 2, &left_out));
+    for (const std::string& path : left_out) {
+      std::fprintf(stderr, "dlrm: %s holds no Criteo samples and is left out\n", path.c_str());
+    }
     flags->test_files = {flags->train_files.back()};
     flags->train_files.pop_back();
   }

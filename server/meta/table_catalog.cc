@@ -238,8 +238,7 @@ absl::StatusOr<uint64_t> TableCatalog::SyncNow() {
     covers = calls_;
   }
   const auto range = parts_.meta->Range("");
-  absl::StatusOr<uint64_t> reached = range.status();
-  if (range.ok()) reached = Apply(*range);
+  const absl::StatusOr<uint64_t> reached = range.ok() ? Apply(*range) : absl::StatusOr<uint64_t>(range.status());
   absl::MutexLock lock(&mu_);
   if (!reached.ok()) {
     if (!synced_.ok()) synced_ = reached.status();

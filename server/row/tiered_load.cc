@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "common/check.h"
 #include "common/executor.h"
+#include "common/limits.h"
 #include "common/status_macros.h"
 #include "server/row/tiered_row_store_impl.h"
 
@@ -24,10 +25,10 @@ constexpr absl::Duration kWaitStep = absl::Milliseconds(5);
 }  // namespace
 
 absl::Status TieredRowStore::CheckImage(const SpillKey& key, Id id, uint32_t row_bytes, const SpillValue& value) {
-  if (value.payload.size() == row_bytes && value.lsn != 0) return absl::OkStatus();
+  if (value.payload.size() == row_bytes && value.lsn != 0 && value.lsn <= limits::kMaxLsn) return absl::OkStatus();
   return absl::DataLossError(absl::StrCat("spill: row ", id, " of table ", key.table, " in partition ", key.partition, " has ",
                                           value.payload.size(), " bytes and LSN ", value.lsn, ", expected ", row_bytes,
-                                          " bytes and an LSN of at least 1; restore from a checkpoint"));
+                                          " bytes and an LSN of 1 to 2^48 - 1; restore from a checkpoint"));
 }
 
 IndexEntry* TieredRowStore::PlaceLoading(IndexSegment* segment, Id id, uint64_t hash, SlotCache* slots) {
@@ -129,7 +130,7 @@ uint64_t TieredRowStore::Prefetch(TableId id, absl::Span<const Id> ids) {
   for (size_t begin = 0; begin < missing.size(); begin += kPrefetchGroup) {
     std::vector<Id> group;
     for (size_t i = begin; i < std::min(begin + kPrefetchGroup, missing.size()); ++i) group.push_back(missing[i].second);
-    options_.io->Post([this, table, group = std::move(group)]() mutable {
+    options_.io->Post([this, table = TablePtr(table), group = std::move(group)]() mutable {
       PrefetchGroup(table, group);
       table.reset();  // before the store may go
       absl::MutexLock lock(&wait_mu_);

@@ -35,7 +35,7 @@ absl::Status CheckTable(size_t slice, const TableRef& table) {
 }
 
 // Compares the size of a caller's array with what its ids need.
-absl::Status CheckSize(size_t slice, const TableRef& table, std::string_view what, uint64_t got, uint64_t ids, uint64_t each) {
+absl::Status CheckSize(size_t slice, const TableRef& table, absl::string_view what, uint64_t got, uint64_t ids, uint64_t each) {
   if (got == ids * each) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("slice ", slice, ", table '", table.name, "': ", what, " has ", got,
                                                  " elements; ", ids, " ids need ", ids * each));

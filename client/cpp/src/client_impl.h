@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "client/cpp/src/core.h"
 #include "client/cpp/src/pull.h"
 #include "client/cpp/src/push.h"
@@ -75,7 +76,7 @@ class ClientImpl {
   std::future<absl::StatusOr<PushResult>> StartPush(absl::Span<const GradientSlice> slices, const PushOptions& options,
                                                     bool report_at_flush);
   // A call to one server, retried: `server` picks it from a view.
-  absl::Status CallServer(const std::function<ServerId(const client::View&)>& server, std::string_view method,
+  absl::Status CallServer(const std::function<ServerId(const client::View&)>& server, absl::string_view method,
                           const google::protobuf::MessageLite& request, google::protobuf::MessageLite* response,
                           const client::TableRef& table);
   absl::Status ScanPartition(const client::TableRef& table, bool with_state, PartitionId partition,

@@ -25,7 +25,7 @@ constexpr std::chrono::milliseconds kStatusTimeout{5000};
 
 // Floats or ids as they lie in a bytes field, aligned.
 template <typename T>
-absl::StatusOr<std::vector<T>> ArrayOf(const std::string& bytes, uint64_t count, std::string_view what) {
+absl::StatusOr<std::vector<T>> ArrayOf(const std::string& bytes, uint64_t count, absl::string_view what) {
   if (bytes.size() != count * sizeof(T)) {
     return absl::InternalError(absl::StrCat("the server's page has ", bytes.size(), " bytes of ", what, "; its ids need ",
                                             count * sizeof(T)));
@@ -152,7 +152,7 @@ absl::Status ClientImpl::DropTable(const std::string& name) {
   return status;
 }
 
-absl::Status ClientImpl::CallServer(const std::function<ServerId(const View&)>& server, std::string_view method,
+absl::Status ClientImpl::CallServer(const std::function<ServerId(const View&)>& server, absl::string_view method,
                                     const google::protobuf::MessageLite& request,
                                     google::protobuf::MessageLite* response, const TableRef& table) {
   client::Cluster& cluster = core_->cluster();

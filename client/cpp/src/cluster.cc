@@ -69,7 +69,7 @@ std::shared_ptr<Transport> Cluster::TransportTo(const std::string& address) {
   return transport;
 }
 
-absl::Status Cluster::CallOnce(const ServerLink& server, std::string_view method,
+absl::Status Cluster::CallOnce(const ServerLink& server, absl::string_view method,
                                const google::protobuf::MessageLite& request,
                                google::protobuf::MessageLite* response, SteadyTime deadline, uint32_t* retry_after_ms) {
   std::shared_ptr<const Buffer> bytes = Serialize(request);
@@ -97,7 +97,7 @@ bool Cluster::Pause(std::chrono::milliseconds pause) {
   return !mutex_.AwaitWithTimeout(absl::Condition(&stopped_), absl::FromChrono(pause));
 }
 
-absl::Status Cluster::CallAny(std::string_view method, const google::protobuf::MessageLite& request,
+absl::Status Cluster::CallAny(absl::string_view method, const google::protobuf::MessageLite& request,
                               google::protobuf::MessageLite* response, int* attempts) {
   Patience patience{SteadyNow(), SteadyNow() + options_.retry_timeout};
   for (;; ++patience.attempts) {
@@ -153,7 +153,7 @@ absl::StatusOr<std::shared_ptr<View>> Cluster::Interpret(const v1::GetPartitionM
   return view;
 }
 
-std::vector<absl::StatusOr<std::string>> Cluster::CallEach(const View& view, std::string_view method,
+std::vector<absl::StatusOr<std::string>> Cluster::CallEach(const View& view, absl::string_view method,
                                                            const google::protobuf::MessageLite& request,
                                                            SteadyTime deadline) {
   struct Answer {
@@ -211,7 +211,7 @@ void Cluster::LearnLimits(View& view, SteadyTime deadline) {
   }
 }
 
-absl::StatusOr<ViewPtr> Cluster::Learn(Transport& transport, std::string_view from, SteadyTime deadline) {
+absl::StatusOr<ViewPtr> Cluster::Learn(Transport& transport, absl::string_view from, SteadyTime deadline) {
   ServerLink link;
   link.transport = std::shared_ptr<Transport>(std::shared_ptr<void>(), &transport);  // the caller holds it
   v1::GetPartitionMapResponse response;

@@ -7,13 +7,13 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "client/cpp/src/transport.h"
@@ -70,14 +70,14 @@ class Cluster {
   absl::StatusOr<ViewPtr> Refresh(const ViewPtr& used);
 
   // One attempt of a unary call with generated messages.
-  absl::Status CallOnce(const ServerLink& server, std::string_view method, const google::protobuf::MessageLite& request,
+  absl::Status CallOnce(const ServerLink& server, absl::string_view method, const google::protobuf::MessageLite& request,
                         google::protobuf::MessageLite* response, SteadyTime deadline, uint32_t* retry_after_ms = nullptr);
   // The same call to each server of `view` at once: their answers' bytes, in order.
-  std::vector<absl::StatusOr<std::string>> CallEach(const View& view, std::string_view method,
+  std::vector<absl::StatusOr<std::string>> CallEach(const View& view, absl::string_view method,
                                                     const google::protobuf::MessageLite& request, SteadyTime deadline);
   // A call that any server may answer: tried on one after the other, with back-off, up to retry_timeout. `attempts`, when not
   // null: how many it took.
-  absl::Status CallAny(std::string_view method, const google::protobuf::MessageLite& request,
+  absl::Status CallAny(absl::string_view method, const google::protobuf::MessageLite& request,
                        google::protobuf::MessageLite* response, int* attempts = nullptr);
 
   // `status` is a FailedPrecondition that a newer map did not explain: says so when a table was altered or dropped.
@@ -91,7 +91,7 @@ class Cluster {
   std::atomic<uint64_t> sent_bytes{0}, received_bytes{0}, retries{0};
 
  private:
-  absl::StatusOr<ViewPtr> Learn(Transport& transport, std::string_view from, SteadyTime deadline);
+  absl::StatusOr<ViewPtr> Learn(Transport& transport, absl::string_view from, SteadyTime deadline);
   absl::StatusOr<std::shared_ptr<View>> Interpret(const v1::GetPartitionMapResponse& response);
   void LearnLimits(View& view, SteadyTime deadline);
   absl::Status Publish(ViewPtr view);

@@ -114,7 +114,7 @@ void Core::NoteMapVersion(uint64_t version, const ViewPtr& view) {
   });
 }
 
-void Core::Send(const ServerLink& server, std::string_view method, std::shared_ptr<const Buffer> request, CallOptions call,
+void Core::Send(const ServerLink& server, absl::string_view method, std::shared_ptr<const Buffer> request, CallOptions call,
                 ReplyCallback done) {
   cluster_->sent_bytes.fetch_add(request->size(), std::memory_order_relaxed);
   server.transport->Call(method, std::move(request), call,

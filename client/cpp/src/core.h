@@ -11,6 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "client/cpp/src/cluster.h"
 #include "client/cpp/src/flow.h"
@@ -94,7 +95,7 @@ class Core {
   void NoteMapVersion(uint64_t version, const ViewPtr& view);
 
   // Sends, counting bytes.
-  void Send(const ServerLink& server, std::string_view method, std::shared_ptr<const Buffer> request, CallOptions call,
+  void Send(const ServerLink& server, absl::string_view method, std::shared_ptr<const Buffer> request, CallOptions call,
             ReplyCallback done);
 
   // Errors of pushes whose futures may have been dropped, for Flush.

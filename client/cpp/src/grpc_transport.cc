@@ -81,7 +81,7 @@ class GrpcTransport : public Transport, public std::enable_shared_from_this<Grpc
     }
   }
 
-  void Call(std::string_view method, std::shared_ptr<const Buffer> request, CallOptions options,
+  void Call(absl::string_view method, std::shared_ptr<const Buffer> request, CallOptions options,
             ReplyCallback done) override {
     auto call = std::make_unique<GrpcCall>();
     call->transport = shared_from_this();

@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #include "client/cpp/src/local_transport.h"
 
+#include <string_view>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -45,7 +46,7 @@ class LocalTransport : public Transport {
  public:
   LocalTransport(server::RequestHandler* handler, Timer* timer) : handler_(handler), timer_(timer) {}
 
-  void Call(std::string_view method, std::shared_ptr<const Buffer> request, CallOptions options,
+  void Call(absl::string_view method, std::shared_ptr<const Buffer> request, CallOptions options,
             ReplyCallback done) override {
     auto call = std::make_shared<LocalCall>();
     {
@@ -68,7 +69,7 @@ class LocalTransport : public Transport {
     });
     ChunkedBytes bytes(request->span());
     std::shared_ptr<void> owner = std::const_pointer_cast<Buffer>(request);
-    handler_->Handle(method, std::move(bytes), std::move(owner),
+    handler_->Handle(std::string_view(method.data(), method.size()), std::move(bytes), std::move(owner),
                      [call, calls = calls_, timer = timer_, deadline](absl::Status status, Buffer buffer) {
                        timer->Cancel(deadline);
                        calls->Forget(call);

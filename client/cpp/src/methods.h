@@ -2,23 +2,24 @@
 #pragma once
 // Full paths of the methods that the client calls.
 
-#include <string_view>
+
+#include "absl/strings/string_view.h"
 
 namespace rowhouse::client {
 
-inline constexpr std::string_view kPull = "/rowhouse.v1.EmbeddingService/Pull";
-inline constexpr std::string_view kPush = "/rowhouse.v1.EmbeddingService/Push";
-inline constexpr std::string_view kPrefetch = "/rowhouse.v1.EmbeddingService/Prefetch";
-inline constexpr std::string_view kScan = "/rowhouse.v1.EmbeddingService/Scan";
-inline constexpr std::string_view kDelete = "/rowhouse.v1.EmbeddingService/Delete";
-inline constexpr std::string_view kExpire = "/rowhouse.v1.EmbeddingService/Expire";
-inline constexpr std::string_view kCreateTable = "/rowhouse.v1.AdminService/CreateTable";
-inline constexpr std::string_view kDescribeTable = "/rowhouse.v1.AdminService/DescribeTable";
-inline constexpr std::string_view kListTables = "/rowhouse.v1.AdminService/ListTables";
-inline constexpr std::string_view kAlterTable = "/rowhouse.v1.AdminService/AlterTable";
-inline constexpr std::string_view kDropTable = "/rowhouse.v1.AdminService/DropTable";
-inline constexpr std::string_view kRegisterWriter = "/rowhouse.v1.AdminService/RegisterWriter";
-inline constexpr std::string_view kGetServerInfo = "/rowhouse.v1.AdminService/GetServerInfo";
-inline constexpr std::string_view kGetPartitionMap = "/rowhouse.v1.AdminService/GetPartitionMap";
+inline constexpr absl::string_view kPull = "/rowhouse.v1.EmbeddingService/Pull";
+inline constexpr absl::string_view kPush = "/rowhouse.v1.EmbeddingService/Push";
+inline constexpr absl::string_view kPrefetch = "/rowhouse.v1.EmbeddingService/Prefetch";
+inline constexpr absl::string_view kScan = "/rowhouse.v1.EmbeddingService/Scan";
+inline constexpr absl::string_view kDelete = "/rowhouse.v1.EmbeddingService/Delete";
+inline constexpr absl::string_view kExpire = "/rowhouse.v1.EmbeddingService/Expire";
+inline constexpr absl::string_view kCreateTable = "/rowhouse.v1.AdminService/CreateTable";
+inline constexpr absl::string_view kDescribeTable = "/rowhouse.v1.AdminService/DescribeTable";
+inline constexpr absl::string_view kListTables = "/rowhouse.v1.AdminService/ListTables";
+inline constexpr absl::string_view kAlterTable = "/rowhouse.v1.AdminService/AlterTable";
+inline constexpr absl::string_view kDropTable = "/rowhouse.v1.AdminService/DropTable";
+inline constexpr absl::string_view kRegisterWriter = "/rowhouse.v1.AdminService/RegisterWriter";
+inline constexpr absl::string_view kGetServerInfo = "/rowhouse.v1.AdminService/GetServerInfo";
+inline constexpr absl::string_view kGetPartitionMap = "/rowhouse.v1.AdminService/GetPartitionMap";
 
 }  // namespace rowhouse::client

@@ -14,32 +14,32 @@
 namespace rowhouse::client {
 namespace {
 
-absl::Status BadAddress(std::string_view address, std::string_view why) {
+absl::Status BadAddress(absl::string_view address, absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat("address '", address, "' ", why,
                                                  "; use host:port, [ipv6]:port, unix:/path or local:"));
 }
 
 // Splits at the last colon, outside brackets.
-bool SplitHostPort(std::string_view address, std::string_view* host, std::string_view* port) {
+bool SplitHostPort(absl::string_view address, absl::string_view* host, absl::string_view* port) {
   size_t colon = address.rfind(':');
-  if (colon == std::string_view::npos) return false;
+  if (colon == absl::string_view::npos) return false;
   *host = address.substr(0, colon);
   *port = address.substr(colon + 1);
   if (host->size() >= 2 && host->front() == '[' && host->back() == ']') {
     *host = host->substr(1, host->size() - 2);
     return true;
   }
-  return host->find(':') == std::string_view::npos;
+  return host->find(':') == absl::string_view::npos;
 }
 
 }  // namespace
 
-absl::Status ValidateAddress(std::string_view address) {
+absl::Status ValidateAddress(absl::string_view address) {
   if (absl::ConsumePrefix(&address, "unix:")) {
     if (address.empty()) return BadAddress("unix:", "has no path");
     return absl::OkStatus();
   }
-  std::string_view host, port;
+  absl::string_view host, port;
   if (!SplitHostPort(address, &host, &port)) return BadAddress(address, "has no port");
   if (host.empty()) return BadAddress(address, "has no host");
   uint32_t number;
@@ -49,28 +49,28 @@ absl::Status ValidateAddress(std::string_view address) {
   return absl::OkStatus();
 }
 
-bool IsLoopback(std::string_view address) {
+bool IsLoopback(absl::string_view address) {
   if (absl::StartsWith(address, "unix:")) return true;
-  std::string_view host, port;
+  absl::string_view host, port;
   if (!SplitHostPort(address, &host, &port)) return false;
   if (host == "localhost" || host == "::1") return true;
-  std::vector<std::string_view> bytes = absl::StrSplit(host, '.');
+  std::vector<absl::string_view> bytes = absl::StrSplit(host, '.');
   uint32_t number;
-  return bytes.size() == 4 && bytes[0] == "127" && std::all_of(bytes.begin(), bytes.end(), [&](std::string_view b) {
+  return bytes.size() == 4 && bytes[0] == "127" && std::all_of(bytes.begin(), bytes.end(), [&](absl::string_view b) {
            return absl::SimpleAtoi(b, &number) && number <= 255;
          });
 }
 
-absl::Status CheckReach(std::string_view origin, std::string_view address, bool insecure) {
+absl::Status CheckReach(absl::string_view origin, absl::string_view address, bool insecure) {
   if (insecure || IsLoopback(address)) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat(origin, " '", address, "' is not on this machine and traffic is not encrypted; set insecure = true "
                    "when the network between is trusted"));
 }
 
-std::vector<std::string> SplitAddresses(std::string_view list) {
+std::vector<std::string> SplitAddresses(absl::string_view list) {
   std::vector<std::string> out;
-  for (std::string_view one : absl::StrSplit(list, ',')) {
+  for (absl::string_view one : absl::StrSplit(list, ',')) {
     out.emplace_back(absl::StripAsciiWhitespace(one));
   }
   return out;
@@ -85,7 +85,7 @@ absl::Status ValidateOptions(const ClientOptions& options) {
     }
   }
   if (!options.writer_name.empty()) RH_RETURN_IF_ERROR(ValidateName("writer_name", options.writer_name));
-  auto bad = [](std::string_view name, auto value, std::string_view limit) {
+  auto bad = [](absl::string_view name, auto value, absl::string_view limit) {
     return absl::InvalidArgumentError(absl::StrCat(name, " is ", value, "; allowed is ", limit));
   };
   if (options.retry_timeout.count() < 1 || options.retry_timeout > std::chrono::hours(24)) {

@@ -38,7 +38,7 @@ absl::Status GaveUp(const absl::Status& status, const Patience& patience) {
                                                   " ms; see retry_timeout)"));
 }
 
-absl::Status Annotate(const absl::Status& status, std::string_view prefix) {
+absl::Status Annotate(const absl::Status& status, absl::string_view prefix) {
   return absl::Status(status.code(), absl::StrCat(prefix, ": ", status.message()));
 }
 

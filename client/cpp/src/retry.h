@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "client/cpp/src/transport.h"
 
 namespace rowhouse::client {
@@ -34,6 +35,6 @@ struct Patience {
 absl::Status GaveUp(const absl::Status& status, const Patience& patience);
 
 // `status` with `prefix` before its message.
-absl::Status Annotate(const absl::Status& status, std::string_view prefix);
+absl::Status Annotate(const absl::Status& status, absl::string_view prefix);
 
 }  // namespace rowhouse::client

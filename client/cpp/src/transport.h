@@ -7,11 +7,11 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "common/bytes.h"
 
 namespace rowhouse::client {
@@ -39,7 +39,7 @@ class Transport {
   virtual ~Transport() = default;
   // Sends one unary call. `method`: full path. Calls `done` exactly once, from any thread, possibly before Call returns, at the
   // latest soon after the deadline. The caller holds no lock.
-  virtual void Call(std::string_view method, std::shared_ptr<const Buffer> request, CallOptions options,
+  virtual void Call(absl::string_view method, std::shared_ptr<const Buffer> request, CallOptions options,
                     ReplyCallback done) = 0;
   // Ends calls under way, and all later ones, with Cancelled.
   virtual void Shutdown() = 0;

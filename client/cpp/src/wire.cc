@@ -166,7 +166,7 @@ void PutPush(Sink& sink, const PushHeader& header, absl::Span<const PushTableHea
   }
 }
 
-absl::Status Broken(std::string_view message, size_t offset) {
+absl::Status Broken(absl::string_view message, size_t offset) {
   return absl::InternalError(absl::StrCat("the server's ", message, " cannot be read: broken field before byte ", offset,
                                           "; is a proxy in between, or another version?"));
 }

@@ -39,7 +39,7 @@ class FakeCluster::Network : public Transport, public std::enable_shared_from_th
  public:
   Network(FakeCluster* cluster, ServerId server, Timer* timer) : cluster_(cluster), server_(server), timer_(timer) {}
 
-  void Call(std::string_view method, std::shared_ptr<const Buffer> request, CallOptions options,
+  void Call(absl::string_view method, std::shared_ptr<const Buffer> request, CallOptions options,
             ReplyCallback done) override {
     auto once = std::make_shared<Once>(std::move(done));
     {
@@ -221,7 +221,7 @@ uint64_t FakeCluster::registrations() const {
   return registrations_;
 }
 
-std::vector<FakeCluster::Seen> FakeCluster::seen(std::string_view method) const {
+std::vector<FakeCluster::Seen> FakeCluster::seen(absl::string_view method) const {
   absl::MutexLock lock(&mutex_);
   std::vector<Seen> out;
   for (const Seen& one : seen_) {
@@ -258,7 +258,7 @@ const v1::TableSchema* FakeCluster::Find(TableId table) const {
   return nullptr;
 }
 
-FakeCluster::Result FakeCluster::Serve(ServerId server, std::string_view method, const std::string& request) {
+FakeCluster::Result FakeCluster::Serve(ServerId server, absl::string_view method, const std::string& request) {
   absl::MutexLock lock(&mutex_);
   if ((method == kPull || method == kPush) && request.size() > options_.max_message_bytes) {
     violations_.push_back(absl::StrCat("message of ", request.size(), " bytes"));
@@ -421,7 +421,7 @@ FakeCluster::Result FakeCluster::Scan(const std::string& bytes) {
   return {absl::OkStatus(), response.SerializeAsString()};
 }
 
-FakeCluster::Result FakeCluster::Admin(ServerId server, std::string_view method, const std::string& request) {
+FakeCluster::Result FakeCluster::Admin(ServerId server, absl::string_view method, const std::string& request) {
   if (method == kGetPartitionMap) {
     v1::GetPartitionMapResponse map;
     map.set_cluster(5);

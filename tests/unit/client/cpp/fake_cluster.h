@@ -55,7 +55,7 @@ class FakeCluster {
   absl::StatusOr<std::unique_ptr<ClientImpl>> Connect(ClientOptions options = {});
 
   // Called for each call in order; server, method and serialized request. Set before the calls.
-  using FaultFn = std::function<Fault(ServerId, std::string_view method, const std::string& request)>;
+  using FaultFn = std::function<Fault(ServerId, absl::string_view method, const std::string& request)>;
   void SetFaults(FaultFn faults);
   // Called for each partition of a pull or push before it is served; not OK fails that partition.
   using PartitionFn = std::function<absl::Status(ServerId, PartitionId)>;
@@ -81,7 +81,7 @@ class FakeCluster {
     std::string method;
     std::string request;
   };
-  std::vector<Seen> seen(std::string_view method) const;
+  std::vector<Seen> seen(absl::string_view method) const;
   std::vector<v1::PushRequest> pushes() const;
   std::vector<v1::PullRequest> pulls() const;
   // Broken promises of the client: content changed under a (seq, partition), wrong epochs, low and so on. Empty when none.
@@ -95,12 +95,12 @@ class FakeCluster {
   };
   friend class Network;
 
-  Result Serve(ServerId server, std::string_view method, const std::string& request);
+  Result Serve(ServerId server, absl::string_view method, const std::string& request);
   Result Pull(ServerId server, const std::string& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Result Push(ServerId server, const std::string& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Result Delete(ServerId server, const std::string& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Result Scan(const std::string& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Result Admin(ServerId server, std::string_view method, const std::string& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Result Admin(ServerId server, absl::string_view method, const std::string& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   PartitionId PartitionOf(TableId table, uint64_t id) const;
   absl::Status CheckPartition(ServerId server, PartitionId p) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   const v1::TableSchema* Find(TableId table) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -11,6 +11,7 @@
 namespace rowhouse::dlrm {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TEST(CriteoLine, FieldsLandInTheirColumns) {
@@ -92,11 +93,7 @@ TEST(CriteoReader, ReadsPlainAndGzipFilesInOrder) {
   WriteGzip(directory.File("a.tsv.gz"), Line("1", "1", "a") + "\n");
   WriteText(directory.File("b.tsv"), Line("0", "1", "b"));  // no newline at the end
   WriteText(directory.File("c.tsv"), "");
-  WriteText(directory.File("notes.txt"), "not data");
-  const auto files = ListCriteoFiles(directory.path(), 3);
-  ASSERT_TRUE(files.ok()) << files.status();
-  ASSERT_EQ(files->size(), 3);
-  CriteoReader reader(*files, true);
+  CriteoReader reader({directory.File("a.tsv.gz"), directory.File("b.tsv"), directory.File("c.tsv")}, true);
   Sample sample;
   ASSERT_TRUE(*reader.Next(&sample));
   EXPECT_EQ(sample.ids[0], 0xa);
@@ -149,10 +146,37 @@ TEST(CriteoReader, EndlessLineIsRefused) {
   EXPECT_EQ(reader.Next(&sample).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+TEST(ListCriteoFiles, ListsByNameWhatHoldsSamples) {
+  TestDirectory directory;
+  WriteText(directory.File("b.tsv"), "a bad first line\n" + Line("0", "1", "b") + "\n");
+  WriteGzip(directory.File("a.tsv.gz"), Line("1", "1", "a") + "\n");
+  WriteText(directory.File("parts.tsv"), "name\trows\nday_0\t1000\n");
+  WriteText(directory.File("empty.tsv"), "");
+  WriteText(directory.File("notes.txt"), Line("1", "1", "a"));
+  std::vector<std::string> left_out;
+  const auto files = ListCriteoFiles(directory.path(), 2, &left_out);
+  ASSERT_TRUE(files.ok()) << files.status();
+  EXPECT_THAT(*files, ElementsAre(directory.File("a.tsv.gz"), directory.File("b.tsv")));
+  EXPECT_THAT(left_out, ElementsAre(directory.File("empty.tsv"), directory.File("parts.tsv")));
+}
+
+TEST(ListCriteoFiles, DamagedFileIsLeftToTheReader) {
+  TestDirectory directory;
+  WriteGzip(directory.File("a.tsv.gz"), Line("1", "1", "a") + "\n");
+  WriteText(directory.File("a.tsv.gz"), ReadText(directory.File("a.tsv.gz")).substr(0, 15));
+  std::vector<std::string> left_out;
+  const auto files = ListCriteoFiles(directory.path(), 1, &left_out);
+  ASSERT_TRUE(files.ok()) << files.status();
+  CriteoReader reader(*files, false);
+  Sample sample;
+  EXPECT_EQ(reader.Next(&sample).status().code(), absl::StatusCode::kDataLoss);
+}
+
 TEST(ListCriteoFiles, TooFewFilesIsNotFound) {
   TestDirectory directory;
-  EXPECT_EQ(ListCriteoFiles(directory.path(), 1).status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(ListCriteoFiles("/nonexistent", 1).status().code(), absl::StatusCode::kNotFound);
+  std::vector<std::string> left_out;
+  EXPECT_EQ(ListCriteoFiles(directory.path(), 1, &left_out).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(ListCriteoFiles("/nonexistent", 1, &left_out).status().code(), absl::StatusCode::kNotFound);
 }
 
 }  // namespace

@@ -161,7 +161,9 @@ TEST(Trainer, StrictFailsOnABadLine) {
   TestDirectory directory;
   WriteText(directory.File("a.tsv"), "rubbish\n");
   WriteText(directory.File("b.tsv"), Line("1", "1", "a") + "\n");
-  TrainerFlags flags = FlagsFor(directory.path());
+  TrainerFlags flags;
+  flags.train_files = {directory.File("a.tsv")};
+  flags.test_files = {directory.File("b.tsv")};
   const auto lenient = RunOnTwin(flags);
   ASSERT_TRUE(lenient.ok()) << lenient.status();
   EXPECT_EQ(lenient->skipped_lines, 1);

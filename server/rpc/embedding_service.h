@@ -1,0 +1,48 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+// rowhouse.v1.EmbeddingService: each method decodes, validates, asks the partitions and lays out the answer.
+//
+// Thread rule: thread-safe. Pull, Push, Prefetch and Delete do not block (misses and pushes are answered on other threads) and call
+// their responder exactly once; Scan and Expire block on the disk. Lifetime: outlives every call it has taken.
+
+#include <memory>
+
+#include "rowhouse/v1/embedding_service.pb.h"
+#include "server/partition/partition_set.h"
+#include "server/rpc/admission.h"
+#include "server/rpc/request_handler.h"
+#include "server/rpc/request_validation.h"
+
+namespace rowhouse::server {
+
+class EmbeddingService {
+ public:
+  struct Parts {
+    PartitionSet* partitions = nullptr;
+    Admission* admission = nullptr;
+    RequestRules rules;
+  };
+  // Nothing that parts point to is owned.
+  explicit EmbeddingService(Parts parts) : parts_(std::move(parts)) {}
+
+  // `owner` keeps the request's bytes; given back as soon as they are not needed.
+  void Pull(const ChunkedBytes& request, std::shared_ptr<void> owner, Responder respond);
+  void Push(const ChunkedBytes& request, std::shared_ptr<void> owner, Responder respond);
+  void Prefetch(const ChunkedBytes& request, std::shared_ptr<void> owner, Responder respond);
+  void Delete(const ChunkedBytes& request, std::shared_ptr<void> owner, Responder respond);
+  absl::Status Scan(const v1::ScanRequest& request, v1::ScanResponse* response);
+  absl::Status Expire(const v1::ExpireRequest& request, v1::ExpireResponse* response);
+
+ private:
+  struct PullCall;
+  struct PushCall;
+  absl::StatusOr<std::shared_ptr<PullCall>> PreparePull(const ChunkedBytes& request);
+  absl::StatusOr<std::shared_ptr<PushCall>> PreparePush(const ChunkedBytes& request);
+  absl::StatusOr<std::shared_ptr<PushCall>> PrepareDelete(const ChunkedBytes& request);
+  // Zeroes the rows of partitions that did not answer: the gather left them as the memory was.
+  void ZeroFailedRows(const PullCall& call, absl::Span<const PartitionFailure> failures) const;
+
+  const Parts parts_;
+};
+
+}  // namespace rowhouse::server

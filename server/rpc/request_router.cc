@@ -1,0 +1,136 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+#include "server/rpc/request_router.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/rpc/proto_bytes.h"
+#include "server/rpc/status_mapping.h"
+
+namespace rowhouse::server {
+namespace {
+
+// What is not hot is small: generated messages may take many times the bytes they came in.
+constexpr uint64_t kMaxControlBytes = 1 << 20;
+constexpr char kEmbedding[] = "rowhouse.v1.EmbeddingService";
+constexpr char kAdmin[] = "rowhouse.v1.AdminService";
+constexpr char kInternal[] = "rowhouse.internal.v1.InternalService";
+
+absl::Status WithHint(absl::Status status) {
+  const bool again = absl::IsResourceExhausted(status) || absl::IsUnavailable(status);
+  return again && RetryAfterMs(status) == 0 ? WithRetryAfter(std::move(status), kDefaultRetryAfterMs) : status;
+}
+
+}  // namespace
+
+RequestRouter::RequestRouter(const Parts& parts) : parts_(parts) {
+  AddEmbedding();
+  AddAdmin();
+  AddInternal();
+  Add("grpc.health.v1.Health", "Check", true, [this](const ChunkedBytes& request, std::shared_ptr<void>, Responder respond) {
+    auto answer = parts_.health->Check(request);
+    respond(answer.status(), answer.ok() ? *std::move(answer) : Buffer());
+  });
+}
+
+void RequestRouter::Add(const std::string& service, const std::string& method, bool control, Run run) {
+  Route& route = routes_[absl::StrCat("/", service, "/", method)];
+  route.run = std::move(run);
+  route.control = control;
+  if (parts_.metrics != nullptr) route.metrics = std::make_unique<MethodMetrics>(parts_.metrics, method);
+}
+
+template <typename Service, typename Request, typename Response>
+void RequestRouter::AddBlocking(const std::string& path, const std::string& method, Service* service,
+                                absl::Status (Service::*call)(const Request&, Response*)) {
+  Add(path, method, true, [this, service, call, method](const ChunkedBytes& bytes, std::shared_ptr<void> owner, Responder respond) {
+    parts_.blocking->Post([service, call, method, bytes, owner = std::move(owner), respond = std::move(respond)]() mutable {
+      Request request;
+      if (!ParseProto(bytes, &request)) {
+        respond(absl::InvalidArgumentError(absl::StrCat(method, "Request: the bytes are no such message")), Buffer());
+        return;
+      }
+      owner.reset();
+      Response response;
+      absl::Status status = (service->*call)(request, &response);
+      Buffer answer = status.ok() ? SerializeProto(response) : Buffer();
+      respond(std::move(status), std::move(answer));
+    });
+  });
+}
+
+void RequestRouter::AddEmbedding() {
+  EmbeddingService* const service = parts_.embedding;
+  const auto add = [this, service](const char* method,
+                                   void (EmbeddingService::*call)(const ChunkedBytes&, std::shared_ptr<void>, Responder)) {
+    Add(kEmbedding, method, false, [service, call](const ChunkedBytes& request, std::shared_ptr<void> owner, Responder respond) {
+      (service->*call)(request, std::move(owner), std::move(respond));
+    });
+  };
+  add("Pull", &EmbeddingService::Pull);
+  add("Push", &EmbeddingService::Push);
+  add("Prefetch", &EmbeddingService::Prefetch);
+  add("Delete", &EmbeddingService::Delete);
+  AddBlocking(kEmbedding, "Scan", service, &EmbeddingService::Scan);
+  AddBlocking(kEmbedding, "Expire", service, &EmbeddingService::Expire);
+}
+
+void RequestRouter::AddAdmin() {
+  AdminService* const service = parts_.admin;
+  AddBlocking(kAdmin, "CreateTable", service, &AdminService::CreateTable);
+  AddBlocking(kAdmin, "DescribeTable", service, &AdminService::DescribeTable);
+  AddBlocking(kAdmin, "ListTables", service, &AdminService::ListTables);
+  AddBlocking(kAdmin, "AlterTable", service, &AdminService::AlterTable);
+  AddBlocking(kAdmin, "DropTable", service, &AdminService::DropTable);
+  AddBlocking(kAdmin, "RegisterWriter", service, &AdminService::RegisterWriter);
+  AddBlocking(kAdmin, "WriterState", service, &AdminService::WriterState);
+  AddBlocking(kAdmin, "GetServerInfo", service, &AdminService::GetServerInfo);
+  AddBlocking(kAdmin, "GetPartitionMap", service, &AdminService::GetPartitionMap);
+}
+
+void RequestRouter::AddInternal() {
+  InternalService* const service = parts_.internal;
+  AddBlocking(kInternal, "MetaRange", service, &InternalService::MetaRange);
+  AddBlocking(kInternal, "MetaTxn", service, &InternalService::MetaTxn);
+  AddBlocking(kInternal, "Sync", service, &InternalService::Sync);
+}
+
+Responder RequestRouter::Track(const Route& route, uint64_t request_bytes, Admission::Ticket ticket, Responder respond) const {
+  const int64_t begun = parts_.clock->NowMonotonicNanos();
+  return [this, &route, begun, request_bytes, ticket = std::move(ticket), respond = std::move(respond)](absl::Status status,
+                                                                                                         Buffer answer) mutable {
+    if (route.metrics != nullptr) {
+      const double seconds = static_cast<double>(parts_.clock->NowMonotonicNanos() - begun) * 1e-9;
+      route.metrics->Record(status.code(), seconds, request_bytes, answer.size());
+    }
+    ticket.Release();
+    respond(WithHint(std::move(status)), std::move(answer));
+  };
+}
+
+void RequestRouter::Handle(std::string_view method, ChunkedBytes request, std::shared_ptr<void> owner, Responder respond) {
+  const auto found = routes_.find(method);
+  if (found == routes_.end()) {
+    respond(absl::UnimplementedError(absl::StrCat("this server has no method ", std::string(method.substr(0, 256)))), Buffer());
+    return;
+  }
+  const Route& route = found->second;
+  const uint64_t bytes = request.size();
+  if (route.control && bytes > kMaxControlBytes) {
+    respond = Track(route, bytes, Admission::Ticket(), std::move(respond));
+    respond(absl::InvalidArgumentError(absl::StrCat(std::string(method), ": the message has ", bytes, " bytes, allowed are ",
+                                                    kMaxControlBytes)),
+            Buffer());
+    return;
+  }
+  absl::StatusOr<Admission::Ticket> ticket =
+      route.control ? parts_.admission->Count(bytes) : parts_.admission->Admit("a request", bytes);
+  if (!ticket.ok()) {
+    respond = Track(route, bytes, Admission::Ticket(), std::move(respond));
+    respond(ticket.status(), Buffer());
+    return;
+  }
+  route.run(request, std::move(owner), Track(route, bytes, *std::move(ticket), std::move(respond)));
+}
+
+}  // namespace rowhouse::server
