@@ -26,6 +26,9 @@ MemoryPlan PlanMemory(uint64_t budget_bytes) {
   plan.write_buffer_bytes = std::clamp(plan.spill_bytes / 8, 1 * kMiB, 64 * kMiB);
   // The largest message is a sixteenth of the budget; three of them fit, for a request and its answer are held at the same time.
   plan.max_message_bytes = std::min(limits::kMaxMessageBytes, budget_bytes / 16);
+  // gRPC's windows shrink as it comes near its quota, and normal traffic should not feel that: not a bound that bears load, but one
+  // that stops a flood of messages that never end.
+  plan.grpc_quota_bytes = std::max(budget_bytes / 4, 4 * plan.max_message_bytes);
   plan.request_bytes = std::min(budget_bytes * 3 / 16, 1024 * kMiB);
   plan.buffer_pool_bytes = std::min(plan.request_bytes / 4, 64 * kMiB);
   // One record of the largest message, with its header, always fits.

@@ -20,6 +20,7 @@ struct MemoryPlan {
   uint64_t log_bytes = 0;           // records waiting to be written
   uint64_t row_bytes = 0;           // rows and their index: all that is left
   uint64_t max_message_bytes = 0;   // largest message taken
+  uint64_t grpc_quota_bytes = 0;    // where gRPC begins to slow its connections down
 };
 
 // Requires: budget_bytes >= limits::kMinMemoryBudgetBytes. The lines add up to the budget.

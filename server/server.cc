@@ -6,13 +6,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/cpu_quota.h"
 #include "common/logging.h"
 #include "common/metrics.h"
-#include "common/process_memory.h"
 #include "common/status_macros.h"
-#include "common/units.h"
 #include "server/executors.h"
 #include "server/file_limit.h"
+#include "server/free_port.h"
+#include "server/health_monitor.h"
 #include "server/http_endpoint.h"
 #include "server/identity.h"
 #include "server/listen_address.h"
@@ -22,6 +23,8 @@
 #include "server/meta/table_catalog.h"
 #include "server/partition/partition_set.h"
 #include "server/row/tiered_row_store.h"
+#include "server/rpc/grpc_transport.h"
+#include "server/rpc/request_router.h"
 #include "server/server_metrics.h"
 #include "server/server_tables.h"
 #include "server/spill/spill_store.h"
@@ -61,8 +64,8 @@ class ServerImpl final : public Server {
   absl::Status Build();
 
   void Drain() override;
-  RequestHandler* handler() override { return handler_.get(); }
-  std::string listen_address() const override;
+  RequestHandler* handler() override { return router_.get(); }
+  std::string listen_address() const override { return transport_ == nullptr ? "" : transport_->address(); }
   std::string http_address() const override { return http_ == nullptr ? "" : http_->address(); }
   std::string state() const override { return StateAndReason().first; }
 
@@ -71,6 +74,7 @@ class ServerImpl final : public Server {
   absl::Status OpenRows();
   absl::Status RecoverPartitions();
   absl::Status OpenCatalog();
+  void MakeServices();
   absl::Status Listen();
   absl::Status ListenForHttp();
   std::pair<std::string, std::string> StateAndReason() const;
@@ -82,6 +86,7 @@ class ServerImpl final : public Server {
   MemoryLedger ledger_;
   MetricsRegistry metrics_;
   DataDirectory directory_;
+  std::string listen_on_;  // with a port; empty: no listener
   std::shared_ptr<const PartitionMap> map_;
   std::unique_ptr<SpillStore> spill_;
   Executors executors_;
@@ -93,21 +98,33 @@ class ServerImpl final : public Server {
   std::unique_ptr<ServerTables> target_;
   std::unique_ptr<TableCatalog> catalog_;
   std::unique_ptr<LiveServerInfo> info_;
-  std::unique_ptr<RequestHandler> handler_;
+  Admission admission_{&ledger_};
+  HealthService health_;
+  std::unique_ptr<EmbeddingService> embedding_;
+  std::unique_ptr<AdminService> admin_;
+  std::unique_ptr<InternalService> internal_;
+  std::unique_ptr<RequestRouter> router_;
+  std::unique_ptr<GrpcTransport> transport_;
   std::unique_ptr<HttpEndpoint> http_;
+  std::unique_ptr<HealthMonitor> monitor_;
   std::atomic<bool> draining_{false};
-  bool drained_ = false;
 };
 
 ServerImpl::~ServerImpl() {
   Drain();
-  http_.reset();
-  handler_.reset();
-  if (catalog_ != nullptr) catalog_->Stop();
-  if (partitions_ != nullptr) partitions_->Stop();
-  executors_ = {};
-  rows_.reset();
+  executors_ = {};  // runs what is queued
+  rows_.reset();    // may still ask the partitions for the log
   partitions_.reset();
+}
+
+void ServerImpl::Drain() {
+  draining_ = true;
+  monitor_.reset();
+  health_.SetServing(false);
+  if (transport_ != nullptr) transport_->Drain(absl::Milliseconds(options_.drain_timeout_ms));
+  http_.reset();
+  if (catalog_ != nullptr) catalog_->Stop();
+  if (partitions_ != nullptr) partitions_->Stop();  // syncs the log
 }
 
 absl::Status ServerImpl::Build() {
@@ -118,15 +135,17 @@ absl::Status ServerImpl::Build() {
   RH_RETURN_IF_ERROR(OpenRows());
   RH_RETURN_IF_ERROR(RecoverPartitions());
   RH_RETURN_IF_ERROR(OpenCatalog());
-  RH_RETURN_IF_ERROR(Listen());
+  MakeServices();
   RegisterServerMetrics({.ledger = &ledger_,
                          .rows = rows_.get(),
                          .tables = tables_.get(),
                          .partitions = partitions_.get(),
                          .memory_budget_bytes = options_.memory_budget_bytes},
                         &metrics_);
+  RH_RETURN_IF_ERROR(Listen());
   RH_RETURN_IF_ERROR(ListenForHttp());
   catalog_->Start();
+  monitor_ = std::make_unique<HealthMonitor>([this] { return StateAndReason().first == "ready"; }, &health_);
   return absl::OkStatus();
 }
 
@@ -138,8 +157,13 @@ absl::Status ServerImpl::OpenDirectory() {
                                 .partitions = options_.partitions};
   RH_ASSIGN_OR_RETURN(directory_, OpenDataDirectory(*PosixFileSystem(), *SystemRandom(), request,
                                                     [this] { return FetchClusterIdentity(options_.servers[0]); }));
+  if (!options_.listen_address.empty()) {
+    RH_ASSIGN_OR_RETURN(const ListenAddress asked, ParseListenAddress("--listen", options_.listen_address));
+    RH_ASSIGN_OR_RETURN(const ListenAddress address, WithFreePort(asked));
+    listen_on_ = address.ToString();
+  }
   std::vector<std::string> servers = options_.servers;
-  if (servers.empty()) servers.push_back(options_.listen_address);
+  if (servers.empty()) servers.push_back(listen_on_);
   RH_ASSIGN_OR_RETURN(PartitionMap map, PartitionMap::Fixed(options_.partitions, std::move(servers)));
   map_ = std::make_shared<const PartitionMap>(std::move(map));
   return absl::OkStatus();
@@ -211,6 +235,58 @@ absl::Status ServerImpl::OpenCatalog() {
                                                                 .peers = peers_.get(),
                                                                 .cluster = identity.cluster,
                                                                 .history = identity.history});
+  return absl::OkStatus();
+}
+
+void ServerImpl::MakeServices() {
+  const Identity& identity = directory_.identity;
+  info_ = std::make_unique<LiveServerInfo>(LiveServerInfo::Sources{.identity = identity,
+                                                                   .plan = plan_,
+                                                                   .memory_budget_bytes = options_.memory_budget_bytes,
+                                                                   .clock = SystemClock(),
+                                                                   .ledger = &ledger_,
+                                                                   .rows = rows_.get(),
+                                                                   .tables = tables_.get(),
+                                                                   .partitions = partitions_.get(),
+                                                                   .state = [this] { return StateAndReason(); }});
+  RequestRules rules;
+  rules.history = identity.history;
+  rules.partition_count = options_.partitions;
+  rules.max_message_bytes = plan_.max_message_bytes;
+  rules.tables = tables_.get();
+  rules.on_unknown_table = [this] { return catalog_->CheckFresh(); };
+  embedding_ = std::make_unique<EmbeddingService>(
+      EmbeddingService::Parts{.partitions = partitions_.get(), .admission = &admission_, .rules = std::move(rules)});
+  admin_ = std::make_unique<AdminService>(AdminService::Parts{.catalog = catalog_.get(),
+                                                              .tables = tables_.get(),
+                                                              .rows = rows_.get(),
+                                                              .partitions = partitions_.get(),
+                                                              .info = info_.get(),
+                                                              .cluster = identity.cluster,
+                                                              .history = identity.history});
+  const bool keeps_meta = map_->owner(0) == options_.server_index;
+  internal_ = std::make_unique<InternalService>(InternalService::Parts{
+      .meta = keeps_meta ? meta_.get() : nullptr, .catalog = catalog_.get(), .cluster = identity.cluster});
+  router_ = std::make_unique<RequestRouter>(RequestRouter::Parts{.embedding = embedding_.get(),
+                                                                 .admin = admin_.get(),
+                                                                 .internal = internal_.get(),
+                                                                 .health = &health_,
+                                                                 .admission = &admission_,
+                                                                 .blocking = executors_.blocking.get(),
+                                                                 .internal_blocking = executors_.internal.get(),
+                                                                 .clock = SystemClock(),
+                                                                 .metrics = &metrics_});
+}
+
+absl::Status ServerImpl::Listen() {
+  if (listen_on_.empty()) return absl::OkStatus();
+  RH_ASSIGN_OR_RETURN(transport_, GrpcTransport::Start({.address = listen_on_,
+                                                        .queue_threads = AvailableCpus(),
+                                                        .max_message_bytes = plan_.max_message_bytes,
+                                                        .memory_quota_bytes = plan_.grpc_quota_bytes,
+                                                        .health = &health_,
+                                                        .ledger = &ledger_},
+                                                       router_.get()));
   return absl::OkStatus();
 }
 

@@ -56,7 +56,8 @@ def format_bytes(count):
 
 def parse_flags():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build-dir", required=True, type=pathlib.Path, help="where bin/rowhouse, bin/dlrm, bin/criteo_synth are")
+    parser.add_argument("--build-dir", required=True, type=pathlib.Path,
+                        help="where bin/rowhouse, bin/dlrm and bin/criteo_synth are")
     parser.add_argument("--data", type=pathlib.Path, help="train on these Criteo files instead of synthetic ones")
     parser.add_argument("--json", type=pathlib.Path, help="write the figures here")
     parser.add_argument("--servers", type=int, default=3, help="servers of the cluster (default %(default)s)")
@@ -178,7 +179,7 @@ class Cluster:
             except (urllib.error.URLError, OSError):
                 pass
             if time.monotonic() > deadline:
-                raise DemoError(f"server with http address {waiting[0]} is not ready after {READY_TIMEOUT_S} s; see {self.logs[0].parent}")
+                raise DemoError(f"the server at http://{waiting[0]} is not ready after {READY_TIMEOUT_S} s (--keep keeps the logs)")
             time.sleep(0.05)
 
     def read_peaks(self):

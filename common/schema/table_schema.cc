@@ -120,10 +120,15 @@ absl::Status ValidateAlter(const TableSchema& before, const TableSchema& after) 
   }
   if (after.initializer != before.initializer) return FixedField(before, "initializer");
   if (after.seed != before.seed) return FixedField(before, "seed");
+  if (after.unseen_policy != before.unseen_policy) return FixedField(before, "unseen_policy");
   if (after.num_rows != before.num_rows) return FixedField(before, "num_rows");
   if (after.padding_id != before.padding_id) return FixedField(before, "padding_id");
   if (after.track_last_push_time != before.track_last_push_time)
     return FixedField(before, "track_last_push_time");
+  // Volatile rows have no log to come back from, and no place in spill that a restart keeps.
+  if ((after.durability == Durability::kVolatile) != (before.durability == Durability::kVolatile)) {
+    return FixedField(before, "durability (to or from volatile)");
+  }
   return absl::OkStatus();
 }
 

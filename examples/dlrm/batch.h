@@ -1,7 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A mini-batch: the samples' labels and dense fields, and for each categorical column its distinct ids, ascending, so that
-// what is pulled and pushed has a defined order. BatchReader is used by one thread; a Batch is a value.
+// A mini-batch: the samples' labels and dense fields, and for each categorical column its distinct ids,
+// ascending, so that what is pulled and pushed has a defined order. BatchReader is used by one thread; a
+// Batch is a value.
 
 #include <array>
 #include <cstdint>
@@ -31,7 +32,8 @@ struct Batch {
 
 class BatchReader {
  public:
-  // Gives the batches number rank, rank + world_size, ... of `batch_size` samples; the last of all may be smaller.
+  // Gives the batches number rank, rank + world_size, ... of `batch_size` samples; the last of all may be
+  // smaller.
   BatchReader(CriteoReader* samples, size_t batch_size, uint32_t rank, uint32_t world_size);
 
   // False after the last batch.

@@ -53,7 +53,8 @@ absl::Status ParseId(absl::string_view text, int column, uint64_t* id) {
   return absl::OkStatus();
 }
 
-// True when one of the file's first lines is a sample, and for a file that cannot be read: the reader will say why.
+// True when one of the file's first lines is a sample, and for a file that cannot be read: the reader will
+// say why.
 bool BeginsWithSamples(const std::string& path) {
   gzFile file = gzopen(path.c_str(), "rb");
   if (file == nullptr) return true;
@@ -161,8 +162,9 @@ absl::StatusOr<bool> CriteoReader::NextLine(absl::string_view* line) {
       return true;
     }
     if (end_ - begin_ > kMaxLineBytes) {
-      return absl::InvalidArgumentError(absl::StrCat(paths_[next_path_ - 1], ":", line_ + 1, ": a line of more than ",
-                                                     kMaxLineBytes, " bytes: this is no Criteo file"));
+      return absl::InvalidArgumentError(absl::StrCat(paths_[next_path_ - 1], ":", line_ + 1,
+                                                     ": a line of more than ", kMaxLineBytes,
+                                                     " bytes: this is no Criteo file"));
     }
     RH_ASSIGN_OR_RETURN(const bool more, FillBuffer());
     if (!more && begin_ < end_) {  // the last line lacks its newline
@@ -213,7 +215,8 @@ absl::StatusOr<std::vector<std::string>> ListCriteoFiles(const std::string& dire
   std::sort(left_out->begin(), left_out->end());
   if (files.size() < minimum) {
     return absl::NotFoundError(absl::StrCat(directory, ": expected at least ", minimum,
-                                            " files ending in .tsv or .tsv.gz with Criteo samples, got ", files.size()));
+                                            " files ending in .tsv or .tsv.gz with Criteo samples, got ",
+                                            files.size()));
   }
   return files;
 }

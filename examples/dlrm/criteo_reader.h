@@ -24,8 +24,8 @@ inline constexpr uint64_t kEmptyFieldId = uint64_t{1} << 32;
 
 struct Sample {
   float label = 0;
-  std::array<float, kDenseCount> dense;       // log(1 + max(x, 0)); 0 when empty
-  std::array<uint64_t, kSparseCount> ids;     // value of the hex field; kEmptyFieldId when empty
+  std::array<float, kDenseCount> dense;    // log(1 + max(x, 0)); 0 when empty
+  std::array<uint64_t, kSparseCount> ids;  // value of the hex field; kEmptyFieldId when empty
 };
 
 // InvalidArgument naming the column and its text. `line` has no newline; one '\r' at its end is ignored.
@@ -39,7 +39,8 @@ class CriteoReader {
   CriteoReader(const CriteoReader&) = delete;
   CriteoReader& operator=(const CriteoReader&) = delete;
 
-  // False after the last sample. NotFound or DataLoss naming the file; when strict, InvalidArgument naming file and line.
+  // False after the last sample. NotFound or DataLoss naming the file; when strict, InvalidArgument naming
+  // file and line.
   absl::StatusOr<bool> Next(Sample* sample);
 
   uint64_t samples() const { return samples_; }
@@ -67,8 +68,8 @@ class CriteoReader {
   std::string first_skipped_;
 };
 
-// The .tsv and .tsv.gz files of a directory by name. Files without a sample in their first lines (lists, notes) go to
-// `left_out`. NotFound when fewer than `minimum` remain.
+// The .tsv and .tsv.gz files of a directory by name. Files without a sample in their first lines (lists,
+// notes) go to `left_out`. NotFound when fewer than `minimum` remain.
 absl::StatusOr<std::vector<std::string>> ListCriteoFiles(const std::string& directory, size_t minimum,
                                                          std::vector<std::string>* left_out);
 

@@ -13,7 +13,8 @@ namespace rowhouse::dlrm {
 namespace {
 
 void AddFlags(CLI::App& app, SyntheticDataOptions* options, std::string* json) {
-  app.add_option("--out", options->directory, "Directory for day_00.tsv, ...; the last file is the test file")->required();
+  app.add_option("--out", options->directory, "Directory for day_00.tsv, ...; the last file is the test file")
+      ->required();
   app.add_option("--rows", options->model.rows, "Samples to train on")->capture_default_str();
   app.add_option("--test-rows", options->model.test_rows, "Samples of the test file")->capture_default_str();
   app.add_option("--files", options->train_files, "Training files")->capture_default_str();
@@ -22,7 +23,8 @@ void AddFlags(CLI::App& app, SyntheticDataOptions* options, std::string* json) {
   app.add_option("--cardinality-scale", options->model.cardinality_scale, "Times the number of head ids")
       ->capture_default_str();
   app.add_option("--skew", options->model.skew, "Exponent of the heads' power law")->capture_default_str();
-  app.add_option("--signal", options->model.signal, "Standard deviation of the true logit")->capture_default_str();
+  app.add_option("--signal", options->model.signal, "Standard deviation of the true logit")
+      ->capture_default_str();
   app.add_option("--tail-scale", options->model.tail_scale,
                  "Times the share of lookups that go to long tails (about half of all at 1)")
       ->capture_default_str();
@@ -59,11 +61,12 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "criteo_synth: {}\n", report.status().ToString());
     return 1;
   }
-  fmt::print("{} training samples, {} test samples, {} different ids in training ({:.0f}% of the lookups)\n"
-             "click rate {:.4f}, best AUC {:.6f}, best log loss {:.6f}\n",
-             options.model.rows, options.model.test_rows, report->train_distinct_ids,
-             100.0 * static_cast<double>(report->train_distinct_ids) / static_cast<double>(report->train_lookups),
-             report->click_rate, report->bayes_auc, report->bayes_log_loss);
+  fmt::print(
+      "{} training samples, {} test samples, {} different ids in training ({:.0f}% of the lookups)\n"
+      "click rate {:.4f}, best AUC {:.6f}, best log loss {:.6f}\n",
+      options.model.rows, options.model.test_rows, report->train_distinct_ids,
+      100.0 * static_cast<double>(report->train_distinct_ids) / static_cast<double>(report->train_lookups),
+      report->click_rate, report->bayes_auc, report->bayes_log_loss);
   if (!json.empty() && !WriteJson(*report, json)) {
     fmt::print(stderr, "criteo_synth: --json: cannot write {}\n", json);
     return 1;

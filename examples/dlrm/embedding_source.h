@@ -1,7 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Where a trainer's embeddings live: one table a categorical column ("C1".."C26"), rows made on first use from (seed, id).
-// Implementations: RowhouseEmbeddings (servers) and InProcessTwin (plain arrays, the oracle). Used by one thread.
+// Where a trainer's embeddings live: one table a categorical column ("C1".."C26"), rows made on first use
+// from (seed, id). Implementations: RowhouseEmbeddings (servers) and InProcessTwin (plain arrays, the
+// oracle). Used by one thread.
 
 #include <array>
 #include <cstdint>
@@ -55,7 +56,7 @@ struct StorageReport {
   uint64_t stored_rows = 0, stored_bytes = 0;      // rows that were ever pushed
   uint64_t resident_rows = 0, resident_bytes = 0;  // those of them in memory
   uint64_t spill_disk_bytes = 0, log_disk_bytes = 0;
-  uint64_t pulled_rows = 0, spill_read_rows = 0;   // since the servers started
+  uint64_t pulled_rows = 0, spill_read_rows = 0;  // since the servers started
   uint64_t retries = 0, duplicate_parts = 0;
 };
 
@@ -65,19 +66,19 @@ class EmbeddingSource {
   virtual std::string Describe() const = 0;
   // Begins to read the rows of the batch's ids into `rows`. Both stay as they are until the future is ready.
   virtual std::future<absl::Status> Pull(const Batch& batch, EmbeddingRows* rows) = 0;
-  // Sends the gradients of the batch's ids; they may be changed once it returns. `step` counts from 1. Errors may come out
-  // at a later Push or at Flush.
+  // Sends the gradients of the batch's ids; they may be changed once it returns. `step` counts from 1. Errors
+  // may come out at a later Push or at Flush.
   virtual absl::Status Push(const Batch& batch, const EmbeddingRows& gradients, uint64_t step) = 0;
   // Waits until all that was pushed is applied.
   virtual absl::Status Flush() = 0;
   virtual absl::StatusOr<StorageReport> Report() = 0;
   // Calls `visit` with each stored row of a column by ascending id: weights, then optimizer state.
-  virtual absl::Status VisitRows(int column,
-                                 const std::function<void(uint64_t id, absl::Span<const float> row)>& visit) = 0;
+  virtual absl::Status VisitRows(
+      int column, const std::function<void(uint64_t id, absl::Span<const float> row)>& visit) = 0;
 };
 
-// SHA-256 over the stored rows of C1 to C26: for each row its id (8 bytes, little-endian) and its floats. Two sources that
-// were given the same pushes have the same digest, bit by bit.
+// SHA-256 over the stored rows of C1 to C26: for each row its id (8 bytes, little-endian) and its floats. Two
+// sources that were given the same pushes have the same digest, bit by bit.
 absl::StatusOr<std::string> DigestRows(EmbeddingSource& source);
 
 }  // namespace rowhouse::dlrm

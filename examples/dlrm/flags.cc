@@ -10,33 +10,47 @@ namespace rowhouse::dlrm {
 namespace {
 
 constexpr char kDescription[] =
-    "Trains a DLRM on Criteo click logs. The 26 embedding tables live in Rowhouse servers (or, with --in-process-twin, in this\n"
-    "process); the MLPs live here.";
+    "Trains a DLRM on Criteo click logs. The 26 embedding tables live in Rowhouse servers (or, with\n"
+    "--in-process-twin, in this process); the MLPs live here.";
 constexpr char kFooter[] =
-    "\nWhat is approximate by default: rows of the next two batches are pulled while a batch is computed, and pushes are not\n"
-    "waited for, so a row may lack the gradients of the two batches before its own (and of pushes still under way).\n"
-    "--reproducible gives that up: no overlap, one push at a time, one thread, the same bits in every run.\n"
-    "With --world-size N the ranks share the embeddings only: each trains MLPs of its own on its own batches.\n"
-    "\nExit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted (what was pushed is kept, --save is written).";
+    "\nWhat is approximate by default: rows of the next two batches are pulled while a batch is computed, "
+    "and\n"
+    "pushes are not waited for, so a row may lack the gradients of the two batches before its own, and of\n"
+    "pushes still under way. --reproducible gives that up: no overlap, one push at a time, one thread, the\n"
+    "same bits in every run. With --world-size N the ranks share the embeddings only: each trains MLPs of "
+    "its\n"
+    "own on its own batches.\n"
+    "\nExit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted (what was pushed is kept, --save is\n"
+    "written).";
 
 void AddDataFlags(CLI::App& app, TrainerFlags* f) {
-  app.add_option("--data", f->data_directory, "Directory of .tsv and .tsv.gz files: by name, the last one tests")
+  app.add_option("--data", f->data_directory,
+                 "Directory of .tsv and .tsv.gz files: by name, the last one tests")
       ->group("Data");
-  app.add_option("--train-files", f->train_files, "Instead of --data: files to train on, in order")->group("Data");
+  app.add_option("--train-files", f->train_files, "Instead of --data: files to train on, in order")
+      ->group("Data");
   app.add_option("--test-files", f->test_files, "Instead of --data: files to test on")->group("Data");
-  app.add_flag("--strict", f->strict, "Fail at the first bad line instead of skipping and counting it")->group("Data");
+  app.add_flag("--strict", f->strict, "Fail at the first bad line instead of skipping and counting it")
+      ->group("Data");
 }
 
 void AddModelFlags(CLI::App& app, TrainerFlags* f) {
-  app.add_option("--arch-sparse-feature-size", f->arch_sparse_feature_size, "Floats of an embedding row (dim)")
-      ->check(CLI::Range(1, 1024))->capture_default_str()->group("Model");
+  app.add_option("--arch-sparse-feature-size", f->arch_sparse_feature_size,
+                 "Floats of an embedding row (dim)")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str()
+      ->group("Model");
   app.add_option("--arch-mlp-bot", f->arch_mlp_bot, "Bottom MLP: 13, hidden widths, dim")
-      ->capture_default_str()->group("Model");
-  app.add_option("--arch-mlp-top", f->arch_mlp_top,
-                 "Top MLP: hidden widths, 1; its input size (dim + 351) is put in front unless it stands there")
-      ->capture_default_str()->group("Model");
+      ->capture_default_str()
+      ->group("Model");
+  app.add_option(
+         "--arch-mlp-top", f->arch_mlp_top,
+         "Top MLP: hidden widths, 1; its input size (dim + 351) is put in front unless it stands there")
+      ->capture_default_str()
+      ->group("Model");
   app.add_option("--numpy-rand-seed", f->numpy_rand_seed, "Seed of initial weights and rows")
-      ->capture_default_str()->group("Model");
+      ->capture_default_str()
+      ->group("Model");
 }
 
 void AddTrainingFlags(CLI::App& app, TrainerFlags* f) {
@@ -58,9 +72,11 @@ void AddTrainingFlags(CLI::App& app, TrainerFlags* f) {
       ->check(CLI::Range(1, 1000000000));
   add("--test-freq", f->test_freq, "Batches between tests; 0: only at the end");
   app.add_flag("--eval-only", f->eval_only, "Only test, pushing nothing")->group("Training");
-  app.add_flag("--untrained-embeddings", f->untrained_embeddings, "Control: train the MLPs, never push a gradient")
+  app.add_flag("--untrained-embeddings", f->untrained_embeddings,
+               "Control: train the MLPs, never push a gradient")
       ->group("Training");
-  app.add_flag("--reproducible", f->reproducible, "Same bits every time: no overlap, one push at a time, one thread")
+  app.add_flag("--reproducible", f->reproducible,
+               "Same bits every time: no overlap, one push at a time, one thread")
       ->group("Training");
 }
 
@@ -68,16 +84,19 @@ void AddServerFlags(CLI::App& app, TrainerFlags* f) {
   const auto add = [&](const char* name, auto& value, const char* text) {
     return app.add_option(name, value, text)->capture_default_str()->group("Servers");
   };
-  add("--address", f->address, "Any server of the cluster (several: comma-separated), or local: for one in this process");
+  add("--address", f->address,
+      "Any server of the cluster (several: comma-separated), or local: for one in this process");
   app.add_flag("--insecure", f->insecure, "Allow an address of another machine; traffic is not encrypted")
       ->group("Servers");
   add("--table-prefix", f->table_prefix, "Tables are named PREFIXC1 to PREFIXC26");
   add("--durability", f->durability, "Of the tables, when they are made")
       ->check(CLI::IsMember({"volatile", "async", "sync"}));
-  add("--retry-timeout", f->retry_timeout_s, "Seconds to wait for a lost server")->check(CLI::Range(1, 86400));
+  add("--retry-timeout", f->retry_timeout_s, "Seconds to wait for a lost server")
+      ->check(CLI::Range(1, 86400));
   add("--rank", f->rank, "This trainer's number, from 0: it takes every world-size-th batch");
   add("--world-size", f->world_size, "Trainers that share the embeddings")->check(CLI::Range(1, 1024));
-  app.add_flag("--in-process-twin", f->in_process_twin, "No servers: plain arrays in this process (the oracle)")
+  app.add_flag("--in-process-twin", f->in_process_twin,
+               "No servers: plain arrays in this process (the oracle)")
       ->group("Servers");
 }
 
@@ -135,7 +154,8 @@ std::optional<int> ParseTrainerFlags(int argc, const char* const* argv, TrainerF
     return UsageError(error.what());
   }
   if (flags->rank >= flags->world_size) {
-    return UsageError(absl::StrCat("--rank must be below --world-size ", flags->world_size, ", got ", flags->rank));
+    return UsageError(
+        absl::StrCat("--rank must be below --world-size ", flags->world_size, ", got ", flags->rank));
   }
   const absl::Status files = ResolveFiles(flags);
   if (!files.ok()) return UsageError(std::string(files.message()));

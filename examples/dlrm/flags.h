@@ -41,10 +41,12 @@ struct TrainerFlags {
   absl::StatusOr<ModelOptions> Model() const;
 };
 
-// Reads the command line. A value: the process ends with that exit code, after what had to be printed was (help, an error).
+// Reads the command line. A value: the process ends with that exit code, after what had to be printed was
+// (help, an error).
 std::optional<int> ParseTrainerFlags(int argc, const char* const* argv, TrainerFlags* flags);
 
-// Fills train_files and test_files from data_directory: all by name, the last one tests. Errors name the flag.
+// Fills train_files and test_files from data_directory: all by name, the last one tests. Errors name the
+// flag.
 absl::Status ResolveFiles(TrainerFlags* flags);
 
 }  // namespace rowhouse::dlrm

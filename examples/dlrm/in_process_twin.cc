@@ -9,14 +9,18 @@ namespace {
 
 size_t RowFloats(const EmbeddingOptions& options) {
   switch (options.optimizer) {
-    case OptimizerKind::kSgd: return options.dim;
-    case OptimizerKind::kAdagrad: return size_t{options.dim} * 2;
-    case OptimizerKind::kRowwiseAdagrad: return size_t{options.dim} + 1;
+    case OptimizerKind::kSgd:
+      return options.dim;
+    case OptimizerKind::kAdagrad:
+      return size_t{options.dim} * 2;
+    case OptimizerKind::kRowwiseAdagrad:
+      return size_t{options.dim} + 1;
   }
   return options.dim;
 }
 
-// Mean of squares in the order that stored bits are defined by: lane i sums elements i, i + 16, ...; then lanes combine.
+// Mean of squares in the order that stored bits are defined by: lane i sums elements i, i + 16, ...; then
+// lanes combine.
 float MeanOfSquares(const float* g, size_t dim) {
   float lanes[16] = {};
   for (size_t i = 0; i < dim; ++i) {
@@ -139,8 +143,8 @@ absl::StatusOr<StorageReport> InProcessTwin::Report() {
   return report;
 }
 
-absl::Status InProcessTwin::VisitRows(int column,
-                                      const std::function<void(uint64_t id, absl::Span<const float> row)>& visit) {
+absl::Status InProcessTwin::VisitRows(
+    int column, const std::function<void(uint64_t id, absl::Span<const float> row)>& visit) {
   for (uint64_t id : tables_[column].SortedIds()) visit(id, tables_[column].Row(id));
   return absl::OkStatus();
 }

@@ -1,8 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The oracle: the same embeddings in plain arrays of this process, with optimizers written here, in scalar code, from the
-// formulas of docs/formats and the schema, and sharing nothing with the server. Pushed in the same order, both have the same
-// bits. Used by one thread.
+// The oracle: the same embeddings in plain arrays of this process, with optimizers written here, in scalar
+// code, from the formulas of docs/formats and the schema, and sharing nothing with the server. Pushed in the
+// same order, both have the same bits. Used by one thread.
 
 #include <unordered_map>
 

@@ -20,7 +20,8 @@ void DotInteraction(const float* vectors, int features, int dim, float* output) 
   }
 }
 
-void DotInteractionGrad(const float* vectors, int features, int dim, const float* output_grad, float* vector_grads) {
+void DotInteractionGrad(const float* vectors, int features, int dim, const float* output_grad,
+                        float* vector_grads) {
   std::copy(output_grad, output_grad + dim, vector_grads);
   std::fill(vector_grads + dim, vector_grads + features * dim, 0.0f);
   const float* pair = output_grad + dim;

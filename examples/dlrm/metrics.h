@@ -17,8 +17,8 @@ struct Metrics {
   double calibration = 0;         // sum of predictions / number of positives; NaN without positives
 };
 
-// Exact area under the ROC curve: the share of (positive, negative) pairs where the positive has the higher score, ties
-// counting one half. NaN when all labels are equal. Labels are 0 or 1.
+// Exact area under the ROC curve: the share of (positive, negative) pairs where the positive has the higher
+// score, ties counting one half. NaN when all labels are equal. Labels are 0 or 1.
 double Auc(absl::Span<const float> scores, absl::Span<const float> labels);
 
 // Loss of one sample, -log of the probability sigmoid(logit) gives to its label; exact for large |logit| too.

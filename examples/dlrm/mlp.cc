@@ -19,8 +19,8 @@ absl::Span<float> SpanOf(Array& array) {
 
 }  // namespace
 
-void AdamStep(const AdamOptions& options, uint64_t t, absl::Span<const float> gradient, absl::Span<float> weights,
-              absl::Span<float> m, absl::Span<float> v) {
+void AdamStep(const AdamOptions& options, uint64_t t, absl::Span<const float> gradient,
+              absl::Span<float> weights, absl::Span<float> m, absl::Span<float> v) {
   const double step = static_cast<double>(t);
   const double correction1 = 1.0 - std::pow(static_cast<double>(options.beta1), step);
   const double correction2 = 1.0 - std::pow(static_cast<double>(options.beta2), step);
@@ -40,8 +40,9 @@ absl::StatusOr<std::vector<int>> ParseLayerSizes(const std::string& text) {
   for (absl::string_view part : absl::StrSplit(text, '-')) {
     int size = 0;
     if (!absl::SimpleAtoi(part, &size) || size < 1 || size > kMaxLayerWidth) {
-      return absl::InvalidArgumentError(absl::StrCat("layer sizes \"", text, "\": expected numbers from 1 to ",
-                                                     kMaxLayerWidth, " joined by '-', got \"", part, "\""));
+      return absl::InvalidArgumentError(absl::StrCat("layer sizes \"", text,
+                                                     "\": expected numbers from 1 to ", kMaxLayerWidth,
+                                                     " joined by '-', got \"", part, "\""));
     }
     sizes.push_back(size);
   }
@@ -103,7 +104,8 @@ void Mlp::ApplyAdam(const AdamOptions& options, uint64_t t, absl::Span<Tape* con
       weight_grad += tape->weight_grads[i];
       bias_grad += tape->bias_grads[i];
     }
-    AdamStep(options, t, SpanOf(weight_grad), SpanOf(layer.weights), SpanOf(layer.weights_m), SpanOf(layer.weights_v));
+    AdamStep(options, t, SpanOf(weight_grad), SpanOf(layer.weights), SpanOf(layer.weights_m),
+             SpanOf(layer.weights_v));
     AdamStep(options, t, SpanOf(bias_grad), SpanOf(layer.bias), SpanOf(layer.bias_m), SpanOf(layer.bias_v));
   }
 }

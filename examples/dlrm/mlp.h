@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A multi-layer perceptron with its gradients and Adam. Matrices hold one sample a column. Forward and Backward are const and
-// write only to the caller's tape, so several threads may run them on different tapes.
+// A multi-layer perceptron with its gradients and Adam. Matrices hold one sample a column. Forward and
+// Backward are const and write only to the caller's tape, so several threads may run them on different tapes.
 
 #include <Eigen/Core>
 #include <cstdint>
@@ -26,8 +26,8 @@ struct AdamOptions {
 //   m += (1 - beta1) * (g - m);  v = beta2 * v + (1 - beta2) * g * g
 //   w -= learning_rate / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
 // All spans have the same size.
-void AdamStep(const AdamOptions& options, uint64_t t, absl::Span<const float> gradient, absl::Span<float> weights,
-              absl::Span<float> m, absl::Span<float> v);
+void AdamStep(const AdamOptions& options, uint64_t t, absl::Span<const float> gradient,
+              absl::Span<float> weights, absl::Span<float> m, absl::Span<float> v);
 
 // "13-64-16" as {13, 64, 16}. InvalidArgument when a part is not a number from 1 to 65,536.
 absl::StatusOr<std::vector<int>> ParseLayerSizes(const std::string& text);
@@ -36,14 +36,15 @@ class Mlp {
  public:
   // What Forward and Backward leave behind for one set of samples.
   struct Tape {
-    std::vector<Matrix> outputs;      // of each layer, after its ReLU
-    std::vector<Matrix> output_grads; // d loss / d outputs, through the ReLU
+    std::vector<Matrix> outputs;       // of each layer, after its ReLU
+    std::vector<Matrix> output_grads;  // d loss / d outputs, through the ReLU
     std::vector<Matrix> weight_grads;
     std::vector<Vector> bias_grads;
   };
 
-  // `sizes`: inputs, then the width of each layer; at least two numbers. ReLU after every layer, after the last one only when
-  // `relu_last`. Weights are N(0, sqrt(2 / (in + out))), biases N(0, sqrt(1 / out)), as in PyTorch's DLRM.
+  // `sizes`: inputs, then the width of each layer; at least two numbers. ReLU after every layer, after the
+  // last one only when `relu_last`. Weights are N(0, sqrt(2 / (in + out))), biases N(0, sqrt(1 / out)), as in
+  // PyTorch's DLRM.
   Mlp(std::vector<int> sizes, bool relu_last, RandomStream* random);
 
   int inputs() const { return sizes_.front(); }

@@ -24,16 +24,17 @@ constexpr int kMaxThreads = 256;
 
 absl::StatusOr<std::unique_ptr<Dlrm>> Dlrm::Create(const ModelOptions& options) {
   const int inputs = InteractionSize(kFeatures, options.dim);
-  if (options.bottom.size() < 2 || options.bottom.front() != kDenseCount || options.bottom.back() != options.dim) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--arch-mlp-bot must begin with ", kDenseCount, " (dense fields) and end with ", options.dim,
-        " (--arch-sparse-feature-size), got ", absl::StrJoin(options.bottom, "-")));
+  const std::vector<int>& bottom = options.bottom;
+  if (bottom.size() < 2 || bottom.front() != kDenseCount || bottom.back() != options.dim) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--arch-mlp-bot must begin with ", kDenseCount, " (dense fields) and end with ",
+                     options.dim, " (--arch-sparse-feature-size), got ", absl::StrJoin(bottom, "-")));
   }
   std::vector<int> top = options.top;
   if (top.size() < 2 || top.front() != inputs) top.insert(top.begin(), inputs);
   if (top.back() != 1) {
-    return absl::InvalidArgumentError(absl::StrCat("--arch-mlp-top must end with 1 (the click), got ",
-                                                   absl::StrJoin(options.top, "-")));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--arch-mlp-top must end with 1 (the click), got ", absl::StrJoin(options.top, "-")));
   }
   if (options.threads < 1 || options.threads > kMaxThreads) {
     return absl::InvalidArgumentError(
@@ -196,17 +197,18 @@ absl::Status Dlrm::Load(const std::string& path) {
   const std::string bytes = contents.str();
   const std::string header = Header();
   if (bytes.compare(0, header.size(), header) != 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("--load: ", path, " begins with \"", bytes.substr(0, std::min<size_t>(bytes.find('\n'), 200)),
-                     "\", this model needs \"", header.substr(0, header.size() - 1), "\""));
+    const std::string first_line = bytes.substr(0, std::min<size_t>(bytes.find('\n'), 200));
+    return absl::FailedPreconditionError(absl::StrCat("--load: ", path, " begins with \"", first_line,
+                                                      "\", this model needs \"",
+                                                      header.substr(0, header.size() - 1), "\""));
   }
   size_t expected = header.size() + sizeof(steps_) + sizeof(uint32_t);
   for (absl::Span<float> array : Arrays()) expected += array.size() * sizeof(float);
   uint32_t crc = 0;
   if (bytes.size() == expected) std::memcpy(&crc, bytes.data() + expected - sizeof(crc), sizeof(crc));
   if (bytes.size() != expected || crc != Crc32c(bytes.data(), expected - sizeof(crc))) {
-    return absl::DataLossError(absl::StrCat("--load: ", path, " is damaged: ", bytes.size(), " bytes of ", expected,
-                                            ", or a wrong checksum"));
+    return absl::DataLossError(absl::StrCat("--load: ", path, " is damaged: ", bytes.size(), " bytes of ",
+                                            expected, ", or a wrong checksum"));
   }
   const char* at = bytes.data() + header.size();
   std::memcpy(&steps_, at, sizeof(steps_));

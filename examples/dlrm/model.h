@@ -1,8 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The DLRM: bottom MLP on the dense fields, dot interaction with the embeddings, top MLP, logistic loss. The embeddings come
-// from outside and their gradients go back there; the MLPs and their Adam state live here. Used by one thread; inside, a
-// batch may be split over several.
+// The DLRM: bottom MLP on the dense fields, dot interaction with the embeddings, top MLP, logistic loss. The
+// embeddings come from outside and their gradients go back there; the MLPs and their Adam state live here.
+// Used by one thread; inside, a batch may be split over several.
 
 #include <memory>
 #include <string>
@@ -17,12 +17,12 @@
 namespace rowhouse::dlrm {
 
 struct ModelOptions {
-  int dim = 16;                    // of the embeddings
+  int dim = 16;  // of the embeddings
   std::vector<int> bottom = {13, 64, 16};
   std::vector<int> top = {64, 1};  // with or without the input size, dim + 351, in front
   AdamOptions adam;
   uint64_t seed = 123;
-  int threads = 1;                 // results are the same for the same number, not across numbers
+  int threads = 1;  // results are the same for the same number, not across numbers
 };
 
 class Dlrm {
@@ -32,8 +32,8 @@ class Dlrm {
 
   // The batch's logits; sigmoid gives the probability of a click.
   void Predict(const Batch& batch, const EmbeddingRows& rows, std::vector<float>* logits);
-  // Forward and backward, without a step: the mean logistic loss; `gradients` get the sum over the samples of each distinct id, in
-  // sample order.
+  // Forward and backward, without a step: the mean logistic loss; `gradients` get the sum over the samples of
+  // each distinct id, in sample order.
   double ComputeGradients(const Batch& batch, const EmbeddingRows& rows, EmbeddingRows* gradients);
   // ComputeGradients and one Adam step of the MLPs.
   double Train(const Batch& batch, const EmbeddingRows& rows, EmbeddingRows* gradients);
@@ -41,7 +41,8 @@ class Dlrm {
   uint64_t steps() const { return steps_; }
   // MLPs, Adam state and step count. The file appears whole or not at all.
   absl::Status Save(const std::string& path);
-  // FailedPrecondition when the file is of a model of other sizes, DataLoss when it is damaged; then nothing has changed.
+  // FailedPrecondition when the file is of a model of other sizes, DataLoss when it is damaged; then nothing
+  // has changed.
   absl::Status Load(const std::string& path);
 
   // For tests: every weight and its Adam state, bottom first.

@@ -13,13 +13,13 @@ namespace {
 constexpr std::array<uint32_t, kSparseCount> kHeadIds = {600,  500, 1500, 2000, 150, 12,   1200, 300, 4,
                                                          1400, 900, 1600, 800,  26,  1000, 1500, 10,  700,
                                                          500,  5,   1400, 14,   16,  1100, 60,   900};
-constexpr uint32_t kSmallColumn = 100;      // columns with fewer ids have no tail
-constexpr double kSignalTailShare = 0.4;  // of the lookups of a signal column
-constexpr double kNoiseTailShare = 0.95;    // of the others
-constexpr double kTailEffect = 0.1;         // deviation of tail effects / that of head effects
-constexpr double kBias = -1.4;              // about one click in four
-constexpr int kDenseSignals = 4;            // dense fields with an effect
-constexpr double kDenseEffect = 0.08;       // of one unit of log(1 + x)
+constexpr uint32_t kSmallColumn = 100;                   // columns with fewer ids have no tail
+constexpr double kSignalTailShare = 0.4;                 // of the lookups of a signal column
+constexpr double kNoiseTailShare = 0.95;                 // of the others
+constexpr double kTailEffect = 0.1;                      // deviation of tail effects / that of head effects
+constexpr double kBias = -1.4;                           // about one click in four
+constexpr int kDenseSignals = 4;                         // dense fields with an effect
+constexpr double kDenseEffect = 0.08;                    // of one unit of log(1 + x)
 constexpr double kDenseMean = 2, kDenseDeviation = 1.2;  // of log(1 + x)
 
 // A bijection of 32-bit words (the finalizer of MurmurHash3), so that ids of a column never meet.
@@ -40,7 +40,8 @@ absl::Status CheckRange(const char* flag, double value, double low, double high)
 
 absl::Status PlantedOptions::Validate() const {
   for (const absl::Status& status :
-       {CheckRange("--rows", static_cast<double>(rows), 1, 1e9), CheckRange("--test-rows", static_cast<double>(test_rows), 1, 1e8),
+       {CheckRange("--rows", static_cast<double>(rows), 1, 1e9),
+        CheckRange("--test-rows", static_cast<double>(test_rows), 1, 1e8),
         CheckRange("--cardinality-scale", cardinality_scale, 0.001, 1000), CheckRange("--skew", skew, 0, 3),
         CheckRange("--signal", signal, 0, 10), CheckRange("--tail-scale", tail_scale, 0, 1),
         CheckRange("--tail-spread", tail_spread, 0.01, 100)}) {
@@ -56,7 +57,8 @@ PlantedModel::PlantedModel(const PlantedOptions& options) : options_(options) {
     Column& column = columns_[c];
     column.has_signal = IsSignalColumn(c);
     const bool small = kHeadIds[c] < kSmallColumn;
-    column.tail_share = small ? 0 : options.tail_scale * (column.has_signal ? kSignalTailShare : kNoiseTailShare);
+    const double tail_share = column.has_signal ? kSignalTailShare : kNoiseTailShare;
+    column.tail_share = small ? 0 : options.tail_scale * tail_share;
     if (column.has_signal) signal_weight += 1 - column.tail_share;
   }
   const double dense_variance = kDenseSignals * std::pow(kDenseEffect * kDenseDeviation, 2);

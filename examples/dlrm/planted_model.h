@@ -1,9 +1,12 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Click logs whose true probabilities are known. Every column has a head of ids drawn by a power law and a long tail of ids
-// drawn evenly, most of them seen once. In every second column (the signal columns) each id has a hidden effect;
-//   click ~ Bernoulli(sigmoid(bias + effects of the signal columns' ids + small effects of some dense fields)).
-// So the best AUC any model can reach is that of the true probabilities. A PlantedModel is immutable: thread-safe.
+// Click logs whose true probabilities are known. Every column has a head of ids drawn by a power law and a
+// long tail of ids drawn evenly, most of them seen once. In every second column (the signal columns) each id
+// has a hidden effect;
+//   click ~ Bernoulli(sigmoid(bias + effects of the signal columns' ids + small effects of some dense
+//   fields)).
+// So the best AUC any model can reach is that of the true probabilities. A PlantedModel is immutable:
+// thread-safe.
 
 #include <array>
 #include <cstdint>
@@ -18,13 +21,13 @@
 namespace rowhouse::dlrm {
 
 struct PlantedOptions {
-  uint64_t rows = 1'300'000;       // to train on
+  uint64_t rows = 1'300'000;  // to train on
   uint64_t test_rows = 100'000;
-  double cardinality_scale = 1;    // times the built-in number of head ids of each column
-  double skew = 1.05;              // exponent of the heads' power law
-  double signal = 1.4;             // standard deviation of the logit
-  double tail_scale = 1;           // times the built-in share of lookups that go to tails; 0: no tails
-  double tail_spread = 3;          // tail ids / tail lookups in training
+  double cardinality_scale = 1;  // times the built-in number of head ids of each column
+  double skew = 1.05;            // exponent of the heads' power law
+  double signal = 1.4;           // standard deviation of the logit
+  double tail_scale = 1;         // times the built-in share of lookups that go to tails; 0: no tails
+  double tail_spread = 3;        // tail ids / tail lookups in training
   uint64_t seed = 1;
 
   // InvalidArgument naming flag, value and range.
@@ -35,7 +38,8 @@ struct PlantedSample {
   bool label = false;
   float logit = 0;  // of the true probability
   std::array<std::optional<int64_t>, kDenseCount> dense;
-  std::array<std::optional<uint32_t>, kSparseCount> index;  // number of the id in its column; nothing: empty field
+  std::array<std::optional<uint32_t>, kSparseCount>
+      index;  // number of the id in its column; nothing: empty field
 };
 
 class PlantedModel {

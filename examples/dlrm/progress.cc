@@ -52,7 +52,8 @@ void Progress::Clear() {
 void Progress::Update(uint64_t iteration, double fraction, uint64_t samples, double loss) {
   loss_sum_ += loss;
   ++loss_count_;
-  const bool due = terminal_ ? std::chrono::steady_clock::now() - shown_ >= kBarInterval : iteration % lines_every_ == 0;
+  const bool due =
+      terminal_ ? std::chrono::steady_clock::now() - shown_ >= kBarInterval : iteration % lines_every_ == 0;
   if (due) Show(iteration, fraction, samples);
 }
 
@@ -65,13 +66,14 @@ void Progress::Show(uint64_t iteration, double fraction, uint64_t samples) {
   const double left = fraction > 0 ? elapsed / fraction - elapsed : 0;
   if (terminal_) {
     const int full = std::clamp(static_cast<int>(fraction * kBarWidth), 0, kBarWidth);
-    fmt::print(out_, "\r\033[K{} [{}{}] {:3.0f}%  {:.0f} samples/s  loss {:.4f}  {} left", what_, std::string(full, '#'),
-               std::string(kBarWidth - full, '.'), fraction * 100, rate, loss, FormatDuration(left));
+    fmt::print(out_, "\r\033[K{} [{}{}] {:3.0f}%  {:.0f} samples/s  loss {:.4f}  {} left", what_,
+               std::string(full, '#'), std::string(kBarWidth - full, '.'), fraction * 100, rate, loss,
+               FormatDuration(left));
     bar_visible_ = true;
   } else {
     const double ms = window * 1e3 / static_cast<double>(iteration - shown_iteration_);
-    fmt::print(out_, "{}: finished it {} ({:.0f}%), {:.2f} ms/it, loss {:.6f}, {:.0f} samples/s, {} left\n", what_,
-               iteration, fraction * 100, ms, loss, rate, FormatDuration(left));
+    fmt::print(out_, "{}: finished it {} ({:.0f}%), {:.2f} ms/it, loss {:.6f}, {:.0f} samples/s, {} left\n",
+               what_, iteration, fraction * 100, ms, loss, rate, FormatDuration(left));
   }
   std::fflush(out_);
   shown_ = now;

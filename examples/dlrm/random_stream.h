@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A repeatable stream of numbers: initial MLP weights and synthetic data come from it. Not thread-safe; a value.
+// A repeatable stream of numbers: initial MLP weights and synthetic data come from it. Not thread-safe; a
+// value.
 
 #include <cmath>
 #include <cstdint>
@@ -19,10 +20,9 @@ class RandomStream {
   // Uniform in [0, 1), 53 bits.
   double Uniform() { return static_cast<double>(Next64() >> 11) * 0x1.0p-53; }
   // Uniform in 0..n-1; the bias of at most n / 2^64 does not matter here.
-  uint64_t Below(uint64_t n) {
-    return Next64() % n;
-  }
-  // Standard normal, by Box and Muller; one of the pair is dropped so that each draw costs two words of the stream.
+  uint64_t Below(uint64_t n) { return Next64() % n; }
+  // Standard normal, by Box and Muller; one of the pair is dropped so that each draw costs two words of the
+  // stream.
   double Normal() {
     const double u = 1.0 - Uniform();
     const double v = Uniform();

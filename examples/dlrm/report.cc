@@ -15,7 +15,9 @@ namespace {
 // 0 for 0 of 0.
 double Share(double part, double whole) { return whole > 0 ? part / whole : 0; }
 
-double MsPerIteration(const RunReport& r) { return Share(r.train_seconds * 1e3, static_cast<double>(r.iterations)); }
+double MsPerIteration(const RunReport& r) {
+  return Share(r.train_seconds * 1e3, static_cast<double>(r.iterations));
+}
 
 double SamplesPerSecond(const RunReport& r) { return Share(static_cast<double>(r.samples), r.train_seconds); }
 
@@ -24,14 +26,15 @@ double SpillShare(const StorageReport& s) {
 }
 
 std::string FormatStorage(const StorageReport& s) {
-  std::string text = fmt::format("rows              {} stored ({}), {} of them in memory ({})\n", s.stored_rows,
-                                 FormatBytes(static_cast<double>(s.stored_bytes)), s.resident_rows,
-                                 FormatBytes(static_cast<double>(s.resident_bytes)));
+  std::string text = fmt::format("rows              {} stored ({}), {} of them in memory ({})\n",
+                                 s.stored_rows, FormatBytes(static_cast<double>(s.stored_bytes)),
+                                 s.resident_rows, FormatBytes(static_cast<double>(s.resident_bytes)));
   if (s.servers.empty()) return text;
-  text += fmt::format("on disk           spill {}, log {}\n", FormatBytes(static_cast<double>(s.spill_disk_bytes)),
+  text += fmt::format("on disk           spill {}, log {}\n",
+                      FormatBytes(static_cast<double>(s.spill_disk_bytes)),
                       FormatBytes(static_cast<double>(s.log_disk_bytes)));
-  text += fmt::format("pulled            {} rows since the servers started, {:.2f}% read from spill\n", s.pulled_rows,
-                      100 * SpillShare(s));
+  text += fmt::format("pulled            {} rows since the servers started, {:.2f}% read from spill\n",
+                      s.pulled_rows, 100 * SpillShare(s));
   for (const StorageReport::Server& server : s.servers) {
     text += fmt::format("server            {}: peak memory {} of {}\n", server.address,
                         FormatBytes(static_cast<double>(server.peak_resident_bytes)),
@@ -46,7 +49,8 @@ std::string FormatReport(const RunReport& r) {
   std::string text = fmt::format("embeddings        {}\n", r.source);
   if (r.iterations > 0) {
     text += fmt::format(
-        "trained           {} batches, {} samples in {}: {:.2f} ms/it, {:.0f} samples/s, {:.1f}% waiting for rows\n"
+        "trained           {} batches, {} samples in {}: {:.2f} ms/it, {:.0f} samples/s, "
+        "{:.1f}% waiting for rows\n"
         "training loss     {:.6f} (mean of the last 100 batches)\n",
         r.iterations, r.samples, FormatDuration(r.train_seconds), MsPerIteration(r), SamplesPerSecond(r),
         100 * Share(r.wait_seconds, r.train_seconds), r.final_loss);
@@ -58,7 +62,8 @@ std::string FormatReport(const RunReport& r) {
         "log loss          {:.6f}\n"
         "normalised entropy {:.6f}\n"
         "calibration       {:.4f}\n",
-        r.test.samples, r.test.positives, r.test.auc, r.test.log_loss, r.test.normalized_entropy, r.test.calibration);
+        r.test.samples, r.test.positives, r.test.auc, r.test.log_loss, r.test.normalized_entropy,
+        r.test.calibration);
   }
   if (r.skipped_lines > 0) {
     text += fmt::format("skipped           {} bad lines, the first: {}\n", r.skipped_lines, r.first_skipped);
@@ -94,18 +99,12 @@ absl::Status WriteJsonReport(const RunReport& r, const std::string& path) {
                         {"calibration", r.test.calibration}};
   }
   const StorageReport& s = r.storage;
-  json["storage"] = Json{{"stored_rows", s.stored_rows},
-                         {"stored_bytes", s.stored_bytes},
-                         {"resident_rows", s.resident_rows},
-                         {"resident_bytes", s.resident_bytes},
-                         {"spill_disk_bytes", s.spill_disk_bytes},
-                         {"log_disk_bytes", s.log_disk_bytes},
-                         {"pulled_rows", s.pulled_rows},
-                         {"spill_read_rows", s.spill_read_rows},
-                         {"spill_read_share", SpillShare(s)},
-                         {"retries", s.retries},
-                         {"duplicate_parts", s.duplicate_parts},
-                         {"servers", Json::array()}};
+  json["storage"] = Json{{"stored_rows", s.stored_rows},           {"stored_bytes", s.stored_bytes},
+                         {"resident_rows", s.resident_rows},       {"resident_bytes", s.resident_bytes},
+                         {"spill_disk_bytes", s.spill_disk_bytes}, {"log_disk_bytes", s.log_disk_bytes},
+                         {"pulled_rows", s.pulled_rows},           {"spill_read_rows", s.spill_read_rows},
+                         {"spill_read_share", SpillShare(s)},      {"retries", s.retries},
+                         {"duplicate_parts", s.duplicate_parts},   {"servers", Json::array()}};
   for (const StorageReport::Server& server : s.servers) {
     json["storage"]["servers"].push_back({{"address", server.address},
                                           {"memory_budget_bytes", server.memory_budget_bytes},

@@ -12,17 +12,20 @@ namespace {
 
 OptimizerConfig MakeOptimizer(const EmbeddingOptions& options) {
   switch (options.optimizer) {
-    case OptimizerKind::kSgd: return Sgd{options.learning_rate};
-    case OptimizerKind::kAdagrad: return Adagrad(options.learning_rate, options.epsilon);
-    case OptimizerKind::kRowwiseAdagrad: return RowwiseAdagrad(options.learning_rate, options.epsilon);
+    case OptimizerKind::kSgd:
+      return Sgd{options.learning_rate};
+    case OptimizerKind::kAdagrad:
+      return Adagrad(options.learning_rate, options.epsilon);
+    case OptimizerKind::kRowwiseAdagrad:
+      return RowwiseAdagrad(options.learning_rate, options.epsilon);
   }
   return Sgd{options.learning_rate};
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<RowhouseEmbeddings>> RowhouseEmbeddings::Connect(const RowhouseOptions& options,
-                                                                                const EmbeddingOptions& embeddings) {
+absl::StatusOr<std::unique_ptr<RowhouseEmbeddings>> RowhouseEmbeddings::Connect(
+    const RowhouseOptions& options, const EmbeddingOptions& embeddings) {
   RH_ASSIGN_OR_RETURN(std::unique_ptr<Client> client, Client::Connect(options.client));
   std::unique_ptr<RowhouseEmbeddings> source(new RowhouseEmbeddings(std::move(client), options, embeddings));
   RH_RETURN_IF_ERROR(source->OpenTables());
@@ -45,8 +48,8 @@ absl::Status RowhouseEmbeddings::OpenTables() {
 }
 
 std::string RowhouseEmbeddings::Describe() const {
-  return absl::StrCat(client_->server_count(), " Rowhouse servers, ", client_->partition_count(), " partitions, at ",
-                      options_.client.address);
+  return absl::StrCat(client_->server_count(), " Rowhouse servers, ", client_->partition_count(),
+                      " partitions, at ", options_.client.address);
 }
 
 std::future<absl::Status> RowhouseEmbeddings::Pull(const Batch& batch, EmbeddingRows* rows) {

@@ -20,7 +20,8 @@ struct RowhouseOptions {
 
 class RowhouseEmbeddings : public EmbeddingSource {
  public:
-  // Connects, and makes the tables that are not there. FailedPrecondition when a table of the name is another kind of table.
+  // Connects, and makes the tables that are not there. FailedPrecondition when a table of the name is another
+  // kind of table.
   static absl::StatusOr<std::unique_ptr<RowhouseEmbeddings>> Connect(const RowhouseOptions& options,
                                                                      const EmbeddingOptions& embeddings);
 
@@ -33,7 +34,8 @@ class RowhouseEmbeddings : public EmbeddingSource {
                          const std::function<void(uint64_t id, absl::Span<const float> row)>& visit) override;
 
  private:
-  RowhouseEmbeddings(std::unique_ptr<Client> client, const RowhouseOptions& options, const EmbeddingOptions& embeddings)
+  RowhouseEmbeddings(std::unique_ptr<Client> client, const RowhouseOptions& options,
+                     const EmbeddingOptions& embeddings)
       : client_(std::move(client)), options_(options), embeddings_(embeddings) {}
   absl::Status OpenTables();
 

@@ -19,7 +19,8 @@ constexpr uint32_t kMaxFiles = 100;
 // One output file, plain or gzip.
 class LineFile {
  public:
-  LineFile(std::string path, bool gzip) : path_(std::move(path)), file_(gzopen(path_.c_str(), gzip ? "wb1" : "wbT")) {}
+  LineFile(std::string path, bool gzip)
+      : path_(std::move(path)), file_(gzopen(path_.c_str(), gzip ? "wb1" : "wbT")) {}
   ~LineFile() {
     if (file_ != nullptr) gzclose(file_);
   }
@@ -92,7 +93,8 @@ absl::StatusOr<SyntheticDataReport> WriteSyntheticData(const SyntheticDataOption
     const uint64_t rows = test ? options.model.test_rows
                                : options.model.rows * (number + 1) / options.train_files -
                                      options.model.rows * number / options.train_files;
-    report.files.push_back(fmt::format("{}/day_{:02}.tsv{}", options.directory, number, options.gzip ? ".gz" : ""));
+    report.files.push_back(
+        fmt::format("{}/day_{:02}.tsv{}", options.directory, number, options.gzip ? ".gz" : ""));
     LineFile file(report.files.back(), options.gzip);
     for (uint64_t row = 0; row < rows; ++row) {
       const PlantedSample sample = model.Draw(&random);

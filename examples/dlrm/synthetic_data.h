@@ -17,11 +17,12 @@ struct SyntheticDataOptions {
 };
 
 struct SyntheticDataReport {
-  std::vector<std::string> files;   // the last one is the test file
-  uint64_t train_distinct_ids = 0;  // different (column, id) in the training files, empty fields too: rows that training makes
+  std::vector<std::string> files;  // the last one is the test file
+  uint64_t train_distinct_ids =
+      0;  // different (column, id) in the training files, empty fields too: rows that training makes
   uint64_t train_lookups = 0;
-  double click_rate = 0;            // of the test file
-  double bayes_auc = 0;             // AUC of the true probabilities on the test file: no model can know more
+  double click_rate = 0;  // of the test file
+  double bayes_auc = 0;   // AUC of the true probabilities on the test file: no model can know more
   double bayes_log_loss = 0;
 };
 

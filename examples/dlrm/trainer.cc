@@ -57,7 +57,8 @@ absl::Status Trainer::TrainEpochs() {
   report_.wait_seconds += SecondsSince(flush_start);
   report_.train_seconds = SecondsSince(start) - report_.test_seconds;
   if (!losses_.empty()) {
-    report_.final_loss = std::accumulate(losses_.begin(), losses_.end(), 0.0) / static_cast<double>(losses_.size());
+    const double sum = std::accumulate(losses_.begin(), losses_.end(), 0.0);
+    report_.final_loss = sum / static_cast<double>(losses_.size());
   }
   return absl::OkStatus();
 }
@@ -80,8 +81,8 @@ absl::StatusOr<bool> Trainer::TrainOneEpoch(uint32_t epoch) {
     report_.samples += item->batch.size;
     const double limit = static_cast<double>(flags_.max_batches);
     const double done = static_cast<double>(report_.iterations);
-    progress.Update(report_.iterations, std::max(reader.FractionRead(), limit > 0 ? done / limit : 0), report_.samples,
-                    loss);
+    progress.Update(report_.iterations, std::max(reader.FractionRead(), limit > 0 ? done / limit : 0),
+                    report_.samples, loss);
     more = !*stop_ && (flags_.max_batches == 0 || report_.iterations < flags_.max_batches);
     if (more && flags_.test_freq > 0 && report_.iterations % flags_.test_freq == 0) {
       progress.Clear();
@@ -120,15 +121,17 @@ absl::Status Trainer::Test() {
     for (size_t i = 0; i < logits.size(); ++i) loss += LogLoss(logits[i], item->batch.labels[i]);
     all_logits.insert(all_logits.end(), logits.begin(), logits.end());
     all_labels.insert(all_labels.end(), item->batch.labels.begin(), item->batch.labels.end());
-    progress.Update((all_labels.size() - 1) / flags_.mini_batch_size + 1, reader.FractionRead(), all_labels.size(),
-                    loss / static_cast<double>(logits.size()));
+    progress.Update((all_labels.size() - 1) / flags_.mini_batch_size + 1, reader.FractionRead(),
+                    all_labels.size(), loss / static_cast<double>(logits.size()));
   }
   report_.test_seconds += SecondsSince(start);
   if (*stop_) {
     report_.interrupted = true;
     return absl::OkStatus();
   }
-  if (all_labels.empty()) return absl::InvalidArgumentError("--test-files: no sample in " + flags_.test_files[0]);
+  if (all_labels.empty()) {
+    return absl::InvalidArgumentError("--test-files: no sample in " + flags_.test_files[0]);
+  }
   report_.test = ComputeMetrics(all_logits, all_labels);
   report_.tested = true;
   NoteSkipped(reader);

@@ -17,16 +17,16 @@ namespace rowhouse::dlrm {
 struct RunReport {
   std::string source;
   bool interrupted = false;
-  uint64_t iterations = 0, samples = 0;      // trained on by this run
+  uint64_t iterations = 0, samples = 0;        // trained on by this run
   double train_seconds = 0, wait_seconds = 0;  // waiting for servers is part of training
-  double final_loss = 0;                     // mean of the last 100 batches; 0 without training
+  double final_loss = 0;                       // mean of the last 100 batches; 0 without training
   bool tested = false;
   Metrics test;
   double test_seconds = 0;
   uint64_t skipped_lines = 0;
   std::string first_skipped;
   StorageReport storage;
-  std::string digest;                        // empty unless asked for
+  std::string digest;  // empty unless asked for
 };
 
 class Trainer {

@@ -52,6 +52,9 @@ class Recovery {
 
   absl::Status ReadSegment(LogSequence first, bool last) {
     const std::string path = SegmentPath(options_.directory, first);
+    // What is read may only be in the kernel's memory yet. The visitor may act on it for good, so it goes to disk first. Segments
+    // before the last were synced when they were closed.
+    if (last) RH_RETURN_IF_ERROR(Sync(path));
     RH_ASSIGN_OR_RETURN(auto reader, SegmentReader::Open(fs_, path, SegmentHeader{identity_, first}));
     RH_ASSIGN_OR_RETURN(const bool header_ok, reader->CheckHeader());
     SegmentEnd end;
@@ -101,6 +104,11 @@ class Recovery {
     out_.cut_bytes = end.file_bytes - end.good_bytes;
     out_.cut_description = absl::StrCat(where, "; ", out_.cut_bytes, " bytes of a torn tail cut off");
     return absl::OkStatus();
+  }
+
+  absl::Status Sync(const std::string& path) {
+    RH_ASSIGN_OR_RETURN(auto file, fs_.OpenForAppend(path));
+    return file->Sync();
   }
 
   absl::Status Cut(const std::string& path, uint64_t size) {

@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
 #include "common/limits.h"
 #include "common/logging.h"
 #include "common/schema/schema_proto.h"
@@ -24,6 +25,8 @@ constexpr char kWriterCounter[] = "counter/writer";
 constexpr int kAttempts = 32;  // of a compare-and-set that others keep winning
 constexpr absl::Duration kRetryDelay = absl::Milliseconds(500);
 constexpr absl::Duration kSoonDelay = absl::Seconds(1);
+constexpr absl::Duration kFresh = absl::Seconds(2);
+static_assert(kSoonDelay < kFresh, "the catch-up that CheckFresh begins is over before it would begin another");
 
 absl::StatusOr<uint64_t> ParseNumber(const std::string& key, const std::string& value) {
   uint64_t number = 0;
@@ -237,6 +240,7 @@ absl::StatusOr<uint64_t> TableCatalog::SyncNow() {
     absl::MutexLock lock(&mu_);
     covers = calls_;
   }
+  const absl::Time begun = absl::Now();
   const auto range = parts_.meta->Range("");
   const absl::StatusOr<uint64_t> reached = range.ok() ? Apply(*range) : absl::StatusOr<uint64_t>(range.status());
   absl::MutexLock lock(&mu_);
@@ -245,6 +249,7 @@ absl::StatusOr<uint64_t> TableCatalog::SyncNow() {
     return reached;
   }
   synced_ = absl::OkStatus();
+  fresh_as_of_ = begun;
   covered_ = covers;
   revision_ = *reached;
   return reached;
@@ -314,6 +319,17 @@ void TableCatalog::Stop() {
 void TableCatalog::SyncSoon() {
   absl::MutexLock lock(&mu_);
   soon_ = true;
+}
+
+absl::Status TableCatalog::CheckFresh() {
+  absl::MutexLock lock(&mu_);
+  if (!synced_.ok()) {
+    return absl::UnavailableError(absl::StrCat("this server has not caught up with the meta store since it was started: ",
+                                               synced_.message()));
+  }
+  if (absl::Now() - fresh_as_of_ < kFresh) return absl::OkStatus();
+  soon_ = true;
+  return absl::UnavailableError("this server is asking the meta store whether it is behind: try again");
 }
 
 absl::Status TableCatalog::synced() const {

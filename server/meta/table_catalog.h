@@ -15,6 +15,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "server/log/record.h"
 #include "server/meta/catalog.h"
 #include "server/meta/meta_store.h"
@@ -61,6 +62,9 @@ class TableCatalog final : public Catalog {
   absl::StatusOr<uint64_t> SyncNow() override ABSL_LOCKS_EXCLUDED(sync_mu_, mu_);
   void SyncSoon() override ABSL_LOCKS_EXCLUDED(mu_);
 
+  // For a request that names what this server does not have. OK: it caught up a moment ago, there is no such thing. Unavailable: it
+  // may be behind; a catch-up was begun, try again. Never blocks.
+  absl::Status CheckFresh() ABSL_LOCKS_EXCLUDED(mu_);
   // Whether this server has caught up once since it was started; if not, why the last attempt failed.
   absl::Status synced() const ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -88,6 +92,7 @@ class TableCatalog final : public Catalog {
   mutable absl::Mutex mu_;
   uint64_t calls_ ABSL_GUARDED_BY(mu_) = 0;
   absl::Status synced_ ABSL_GUARDED_BY(mu_) = absl::UnavailableError("the meta store has not been asked yet");
+  absl::Time fresh_as_of_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();  // when the last catch-up that succeeded began
   bool soon_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
 };

@@ -42,6 +42,9 @@ absl::Status Partition::Admit(const Part& part, bool* duplicate) const {
     RH_ASSIGN_OR_RETURN(const WriterWindow::Verdict verdict, window_.Check(part.header.writer, part.header.seq,
                                                                           part.header.low, part.header.fingerprint));
     *duplicate = verdict == WriterWindow::Verdict::kDuplicate;
+    if (!*duplicate && IsDying(part.header.writer)) {
+      return absl::UnavailableError(absl::StrCat("writer ", part.header.writer, " is being declared dead: register a new one"));
+    }
   }
   for (const PushSlice& slice : part.slices) {
     auto known = known_.find(slice.table);
@@ -51,6 +54,14 @@ absl::Status Partition::Admit(const Part& part, bool* duplicate) const {
   }
   if (last_lsn_ >= limits::kMaxLsn) return absl::InternalError("the partition has used all its LSNs");
   return absl::OkStatus();
+}
+
+bool Partition::IsDying(WriterId writer) const {
+  return std::any_of(pending_.begin(), pending_.end(), [writer](const auto& pending) {
+    if (pending->part.header.type != RecordType::kWriterFloor) return false;
+    const auto floor = DecodeWriterFloor(pending->part.body.span());
+    return floor.ok() && (writer <= floor->floor || std::binary_search(floor->dead.begin(), floor->dead.end(), writer));
+  });
 }
 
 Partition::Pending* Partition::FindPending(WriterId writer, PushSeq seq) {
@@ -63,6 +74,7 @@ Partition::Pending* Partition::FindPending(WriterId writer, PushSeq seq) {
 
 void Partition::Submit(Part part, absl::AnyInvocable<void(PartOutcome)> done) {
   PartOutcome refusal;
+  bool drain = false;
   {
     absl::MutexLock lock(&mu_);
     refusal.status = Admit(part, &refusal.duplicate);
@@ -85,7 +97,7 @@ void Partition::Submit(Part part, absl::AnyInvocable<void(PartOutcome)> done) {
       header.generation = identity_.generation;
       header.epoch = identity_.epoch;
       header.lsn = ++last_lsn_;
-      header.committed_lsn = applied_lsn_;
+      header.committed_lsn = logged_lsn_;
       header.time_unix_micros = clock_->NowUnixMicros();
       header.update_rule_version = kUpdateRuleVersion;
       pending_.push_back(std::move(pending));
@@ -96,14 +108,12 @@ void Partition::Submit(Part part, absl::AnyInvocable<void(PartOutcome)> done) {
         return;
       }
       p->committed = true;
+      drain = TakeDrain();
     }
   }
   UnpinAll(part);  // what was moved away to pending_ has no slices here
-  if (done != nullptr) {
-    done(std::move(refusal));
-    return;
-  }
-  Drain();
+  if (done != nullptr) done(std::move(refusal));
+  if (drain) Drain();
 }
 
 void Partition::OnCommit(Pending* pending, absl::Status status) {
@@ -112,18 +122,18 @@ void Partition::OnCommit(Pending* pending, absl::Status status) {
     absl::MutexLock lock(&mu_);
     pending->committed = true;
     pending->commit_status = std::move(status);
-    drain = !draining_ && pending_.front()->committed;
+    drain = TakeDrain();
   }
   if (drain) executor_->Post([this]() { Drain(); });
 }
 
+bool Partition::TakeDrain() {
+  if (draining_ || pending_.empty() || !pending_.front()->committed) return false;
+  return draining_ = true;
+}
+
 void Partition::Drain() {
   mu_.Lock();
-  if (draining_) {
-    mu_.Unlock();
-    return;
-  }
-  draining_ = true;
   while (!pending_.empty() && pending_.front()->committed) {
     // It stays at the head until its seq is in the window, so that a retry always finds it in one of the two.
     Pending* head = pending_.front().get();
@@ -186,6 +196,7 @@ uint64_t Partition::Apply(const RecordHeader& header, const Part& part, absl::Sp
   absl::MutexLock lock(&mu_);
   Note(header, body);
   applied_lsn_ = header.lsn;
+  if (part.durability != Durability::kVolatile) logged_lsn_ = header.lsn;
   return erased;
 }
 
@@ -271,6 +282,12 @@ absl::Status Partition::Replay(const Record& record) {
     if (record.header.lsn <= applied_lsn_) {
       return absl::DataLossError(absl::StrCat("log record ", record.header.sequence, " of partition ", identity_.partition,
                                               " has LSN ", record.header.lsn, " after LSN ", applied_lsn_));
+    }
+    if (record.header.committed_lsn > applied_lsn_) {
+      return absl::DataLossError(absl::StrCat(
+          "the log lacks records of partition ", identity_.partition, " after LSN ", applied_lsn_, ": its record at LSN ",
+          record.header.lsn, " was made when LSN ", record.header.committed_lsn,
+          " was applied; the oldest segments were removed, or the spill directory is older than the log. Put back what is missing"));
     }
   }
   RH_ASSIGN_OR_RETURN(Part part, PrepareReplay(record));

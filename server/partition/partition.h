@@ -111,8 +111,13 @@ class Partition {
   // Whether the part may get an LSN; sets *duplicate when it was applied before.
   absl::Status Admit(const Part& part, bool* duplicate) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Pending* FindPending(WriterId writer, PushSeq seq) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether a record that is on its way to be applied declares the writer dead.
+  bool IsDying(WriterId writer) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnCommit(Pending* pending, absl::Status status) ABSL_LOCKS_EXCLUDED(mu_);
-  // Applies committed parts from the head of pending_ until one is not committed. One thread at a time.
+  // Makes the caller the one who must call (or post) Drain; false when nothing can be applied or somebody else does it. Since
+  // nothing is applied until then, the partition's users cannot be gone before the caller has posted.
+  bool TakeDrain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Applies committed parts from the head of pending_ until one is not committed. Requires: TakeDrain.
   void Drain() ABSL_LOCKS_EXCLUDED(mu_);
   void Finish(Pending& pending, PartOutcome outcome);
   void UnpinAll(const Part& part);
@@ -134,6 +139,7 @@ class Partition {
   absl::Status health_ ABSL_GUARDED_BY(mu_);
   Lsn last_lsn_ ABSL_GUARDED_BY(mu_) = 0;       // given
   Lsn applied_lsn_ ABSL_GUARDED_BY(mu_) = 0;
+  Lsn logged_lsn_ ABSL_GUARDED_BY(mu_) = 0;     // of the last applied part that has a record, since start
   Lsn redo_lsn_ ABSL_GUARDED_BY(mu_) = 0;       // of the state last written by a sweep, or loaded
   Lsn durable_redo_lsn_ ABSL_GUARDED_BY(mu_) = 0;
   WriterWindow window_ ABSL_GUARDED_BY(mu_);

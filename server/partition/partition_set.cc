@@ -123,9 +123,12 @@ std::vector<PartitionFailure> PartitionSet::FindPullFailures(const PullRequest& 
   for (const PartitionPosition& expected : request.epochs) {
     if (expected.partition < by_id_.size()) check(expected.partition);
   }
+  const auto has_failed = [&](PartitionId p) {
+    return std::any_of(failures.begin(), failures.end(), [p](const PartitionFailure& f) { return f.partition == p; });
+  };
   for (const PartitionPosition& least : request.min_lsn) {
     Partition* partition = this->partition(least.partition);
-    if (partition == nullptr || partition->applied_lsn() >= least.lsn) continue;
+    if (partition == nullptr || partition->applied_lsn() >= least.lsn || has_failed(least.partition)) continue;
     failures.push_back({.partition = least.partition,
                         .status = absl::UnavailableError(absl::StrCat("partition ", least.partition, " has applied LSN ",
                                                                       partition->applied_lsn(), ", the request waits for ", least.lsn)),

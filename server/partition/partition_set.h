@@ -5,6 +5,7 @@
 //
 // Thread rule: thread-safe after Recover. Requests may be answered on another thread than they came on.
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -125,6 +126,7 @@ class PartitionSet {
   std::vector<Partition*> by_id_;                  // P entries, null where not owned
   // Self-synchronised.
   std::unique_ptr<LogWriter> log_;
+  std::atomic<LogWriter*> log_to_sync_{nullptr};  // log_, for row store threads that run while Recover opens it
   std::atomic<uint64_t> duplicate_parts_{0}, skipped_rows_{0}, push_parts_{0}, sweeps_{0};
   absl::Mutex system_mu_;  // one system record at a time
   absl::Mutex sweep_all_mu_;

@@ -38,7 +38,15 @@ absl::Status PartitionSet::Recover() {
   RH_ASSIGN_OR_RETURN(const LogRecovery recovered, RecoverLog(*parts_.fs, options_.log, options_.log_identity, replay));
   if (!recovered.cut_description.empty()) RH_LOG_WARN("log: torn tail cut off: {}", recovered.cut_description);
   RH_LOG_INFO("log: {} records read, {} segments", recovered.records, recovered.segments.size());
+  // Before the first state is written a record has always been.
+  for (auto& partition : owned_) {
+    if (recovered.next_sequence > 1 || partition->applied_lsn() == 0) continue;
+    return absl::DataLossError(absl::StrCat(
+        "the log in ", options_.log.directory, " is empty, but spill has partition ", partition->id(), " up to LSN ",
+        partition->applied_lsn(), ": the log's disk is not mounted or its files were removed; put them back"));
+  }
   RH_ASSIGN_OR_RETURN(log_, OpenLog(parts_.fs, parts_.clock, options_.log, options_.log_identity, recovered));
+  log_to_sync_ = log_.get();
   for (auto& partition : owned_) partition->SetLog(log_.get());
   RH_RETURN_IF_ERROR(FinishDrops());
   // A table that every partition's order has is served even while the meta store cannot be asked.
@@ -185,12 +193,18 @@ absl::StatusOr<uint64_t> PartitionSet::Scan(TableId table, PartitionId partition
                                             absl::FunctionRef<void(const ScannedRow&)> visit, bool* more) {
   if (auto failure = CheckPartition(partition, {})) return failure->status;
   RH_ASSIGN_OR_RETURN(const std::shared_ptr<Table> found, parts_.tables->Find(table));
-  return parts_.rows->Scan(table, partition, first_hash, max_rows, visit, more);
+  if (!Begin()) return absl::UnavailableError("the server is stopping");
+  auto next = parts_.rows->Scan(table, partition, first_hash, max_rows, visit, more);
+  End();
+  return next;
 }
 
 // ---- sweeps
 
-absl::Status PartitionSet::SyncLog() { return log_ == nullptr ? absl::OkStatus() : log_->SyncAll(); }
+absl::Status PartitionSet::SyncLog() {
+  LogWriter* const log = log_to_sync_.load();
+  return log == nullptr ? absl::OkStatus() : log->SyncAll();
+}
 
 absl::Status PartitionSet::SweepAll() {
   absl::MutexLock lock(&sweep_all_mu_);

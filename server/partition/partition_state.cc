@@ -50,7 +50,7 @@ absl::Status Partition::LoadState(absl::Span<const uint8_t> state) {
   in.Fixed<uint32_t>();  // generation: the spill key it was found under has it too
   const Lsn redo = in.Fixed<uint64_t>();
   auto window = WriterWindow::Decode(in.LengthPrefixed());
-  if (!window.ok()) return damaged();
+  if (format == 0 || !window.ok()) return damaged();
   if (history != identity_.history || epoch > identity_.epoch) {
     return absl::FailedPreconditionError(absl::StrCat("the state of partition ", identity_.partition,
                                                       " in spill is of another history or a later epoch"));

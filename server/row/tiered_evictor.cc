@@ -157,8 +157,9 @@ absl::StatusOr<uint64_t> TieredRowStore::EvictRows(absl::Span<const TablePtr> ta
   WriteBatch batch;
   uint64_t gone = 0;
   uint64_t walked = 0;
-  // Three rounds take any row from hot to cold.
-  size_t segments_left = 4 * tables.size() * owned_.size();
+  // Three rounds take any row from hot to cold; with changed rows in the batch the hand does not go round past them.
+  const size_t round = tables.size() * owned_.size();
+  size_t segments_left = 4 * round;
   while (segments_left > 0 && !batch.full() && gone + batch.rows.size() < kRowsPerStep && walked < kPositionsPerStep) {
     const auto at = std::find_if(tables.begin(), tables.end(),
                                  [&](const TablePtr& table) ABSL_NO_THREAD_SAFETY_ANALYSIS {
@@ -173,6 +174,7 @@ absl::StatusOr<uint64_t> TieredRowStore::EvictRows(absl::Span<const TablePtr> ta
     bool done = false;
     gone += MoveHand(table, &table->segments[hand_.place], &batch, &done);
     walked += kPositionsPerHold;
+    if (!batch.rows.empty()) segments_left = std::min(segments_left, round);
     if (!done) continue;
     --segments_left;
     hand_ = Hand{.place = hand_.place, .table = table->spec.table + 1};

@@ -84,9 +84,14 @@ uint64_t TieredRowStore::Settle(const WriteBatch& batch, bool leave) {
 
 absl::StatusOr<uint64_t> TieredRowStore::WriteOut(WriteBatch* batch, bool leave) {
   if (batch->rows.empty()) return 0;
-  std::sort(batch->rows.begin(), batch->rows.end(), [](const WriteRow& a, const WriteRow& b) {
-    return a.table->Key(a.segment->partition(), a.hash) < b.table->Key(b.segment->partition(), b.hash);
+  const auto key = [](const WriteRow& row) { return row.table->Key(row.segment->partition(), row.hash); };
+  // The evictor may have met a row twice, where its segment grew; the newest image is the one to write.
+  std::sort(batch->rows.begin(), batch->rows.end(), [&](const WriteRow& a, const WriteRow& b) {
+    return key(a) != key(b) ? key(a) < key(b) : a.lsn > b.lsn;
   });
+  batch->rows.erase(std::unique(batch->rows.begin(), batch->rows.end(),
+                                [&](const WriteRow& a, const WriteRow& b) { return key(a) == key(b); }),
+                    batch->rows.end());
   absl::Status status = PutBatch(*batch);
   uint64_t gone = 0;
   if (status.ok()) gone = Settle(*batch, leave);  // else the rows stay dirty, for the next try

@@ -43,8 +43,9 @@ void RequestRouter::Add(const std::string& service, const std::string& method, b
 template <typename Service, typename Request, typename Response>
 void RequestRouter::AddBlocking(const std::string& path, const std::string& method, Service* service,
                                 absl::Status (Service::*call)(const Request&, Response*)) {
-  Add(path, method, true, [this, service, call, method](const ChunkedBytes& bytes, std::shared_ptr<void> owner, Responder respond) {
-    parts_.blocking->Post([service, call, method, bytes, owner = std::move(owner), respond = std::move(respond)]() mutable {
+  Executor* const executor = path == kInternal && parts_.internal_blocking != nullptr ? parts_.internal_blocking : parts_.blocking;
+  Add(path, method, true, [executor, service, call, method](const ChunkedBytes& bytes, std::shared_ptr<void> owner, Responder respond) {
+    executor->Post([service, call, method, bytes, owner = std::move(owner), respond = std::move(respond)]() mutable {
       Request request;
       if (!ParseProto(bytes, &request)) {
         respond(absl::InvalidArgumentError(absl::StrCat(method, "Request: the bytes are no such message")), Buffer());

@@ -31,7 +31,9 @@ class RequestRouter final : public RequestHandler {
     InternalService* internal = nullptr;
     HealthService* health = nullptr;
     Admission* admission = nullptr;
-    Executor* blocking = nullptr;        // for admin, internal, Scan and Expire: none that these wait for
+    Executor* blocking = nullptr;        // for admin, Scan and Expire: none that these wait for
+    // For the internal service: administration on other servers waits for it while it holds their own blocking threads.
+    Executor* internal_blocking = nullptr;  // null: blocking
     Clock* clock = nullptr;
     MetricsRegistry* metrics = nullptr;  // may be null
   };

@@ -45,6 +45,8 @@ absl::Status TableRegistry::Remove(TableId id) {
     auto it = tables_.find(id);
     if (it == tables_.end()) return absl::OkStatus();
     if (it->second.open) return absl::FailedPreconditionError(absl::StrCat("table ", id, " is open: close it first"));
+    if (it->second.removing) return absl::AbortedError(absl::StrCat("table ", id, " is being removed by another call"));
+    it->second.removing = true;
     table = it->second.table;
     // Requests that still hold the table let it go when they are answered; new ones cannot find it. One reference is here and
     // one in the map.
@@ -54,9 +56,15 @@ absl::Status TableRegistry::Remove(TableId id) {
       absl::SleepFor(absl::Milliseconds(1));
       mu_.Lock();
     }
-    tables_.erase(id);
   }
-  return rows_->DropTable(id);
+  const absl::Status dropped = rows_->DropTable(id);
+  absl::MutexLock lock(&mu_);
+  if (dropped.ok()) {
+    tables_.erase(id);
+  } else {
+    tables_.at(id).removing = false;  // it stays, closed, so that the call can be repeated
+  }
+  return dropped;
 }
 
 absl::StatusOr<std::shared_ptr<Table>> TableRegistry::Find(TableId id) const {

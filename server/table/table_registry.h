@@ -26,7 +26,8 @@ class TableRegistry {
   void Open(TableId id) ABSL_LOCKS_EXCLUDED(mu_);
   // Hides it from requests; those under way go on.
   void Close(TableId id) ABSL_LOCKS_EXCLUDED(mu_);
-  // Waits until no request holds the table and forgets it and its rows. Blocks. Requires: closed.
+  // Waits until no request holds the table and forgets it and its rows. Blocks. Requires: closed. After a failure (the disk's)
+  // the table is there still: call again. Aborted while another call removes it.
   absl::Status Remove(TableId id) ABSL_LOCKS_EXCLUDED(mu_);
 
   // An open table. NotFound naming the id and saying whether it was dropped.
@@ -43,6 +44,7 @@ class TableRegistry {
   struct Entry {
     std::shared_ptr<Table> table;
     bool open = false;
+    bool removing = false;
   };
   RowStore* const rows_;
   mutable absl::Mutex mu_;

@@ -1,7 +1,9 @@
 # Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 """Real server processes for the end-to-end tests: started on free ports of 127.0.0.1, always stopped, by process id."""
+import ctypes
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -16,18 +18,28 @@ DLRM = os.path.join(BUILD, "bin", "dlrm")
 SYNTH = os.path.join(BUILD, "bin", "criteo_synth")
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WAIT_SECONDS = 120
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def free_ports(count):
-    """Ports that were free a moment ago; all sockets are held until all are known, so they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
-    finally:
-        for s in sockets:
-            s.close()
+    """Different ports that were free a moment ago. Not from the range that the kernel gives to outgoing connections: while a server
+    is down, one of those (a client's that tries to reach it, even) could take its port."""
+    ports = set()
+    while len(ports) < count:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                ports.add(port)
+            except OSError:
+                pass
+    return list(ports)
+
+
+def _die_with_parent():
+    """So that servers end with a test that was killed."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def wait_until(condition, what, seconds=WAIT_SECONDS):
@@ -70,7 +82,7 @@ class Cluster:
 
     def start(self, index):
         with open(self.log_path(index), "a", encoding="utf-8") as log:
-            self.processes[index] = subprocess.Popen(self.command(index), stdout=log, stderr=log)
+            self.processes[index] = subprocess.Popen(self.command(index), stdout=log, stderr=log, preexec_fn=_die_with_parent)
 
     def wait_ready(self):
         for index, process in enumerate(self.processes):

@@ -3,7 +3,6 @@
 
 #include <cstring>
 
-#include "absl/synchronization/notification.h"
 #include "common/status_macros.h"
 
 namespace rowhouse::server {
@@ -46,8 +45,8 @@ Node::Node(const NodeOptions& options, NodeDisk* disk) : options_(options), disk
   set.log.segment_bytes = options.segment_bytes;
   set.log.low_water_free_bytes = 0;
   set.log_identity = {.cluster = kCluster, .server = options.server, .history = kHistory};
-  partitions_ = std::make_unique<PartitionSet>(set, PartitionSet::Parts{.fs = disk->files.get(),
-                                                                        .clock = SystemClock(),
+  partitions_ = std::make_unique<PartitionSet>(set, PartitionSet::Parts{.fs = options.files != nullptr ? options.files : disk->files.get(),
+                                                                        .clock = options.clock,
                                                                         .rows = rows_.get(),
                                                                         .tables = tables_.get(),
                                                                         .workers = workers_.get(),
@@ -84,14 +83,35 @@ absl::Status Node::DropTable(TableId table) {
   return absl::OkStatus();
 }
 
-PushOutcome Node::Push(const PushRequest& request) {
-  absl::Notification answered;
-  PushOutcome outcome;
-  partitions_->Push(&request, [&](PushOutcome done) {
-    outcome = std::move(done);
-    answered.Notify();
+void Node::Kill(size_t keep_spill, bool power_loss) {
+  // The files first: whatever still runs cannot log, and so not write rows, from then on.
+  if (power_loss) disk_->files->DropUnsynced();
+  disk_->spill.Crash(keep_spill);
+}
+
+std::shared_ptr<PushAnswer> Node::PushLater(const PushRequest& request) {
+  auto answer = std::make_shared<PushAnswer>();
+  partitions_->Push(&request, [answer](PushOutcome done) {
+    answer->outcome = std::move(done);
+    answer->arrived.Notify();
   });
-  answered.WaitForNotification();
+  return answer;
+}
+
+PushOutcome Node::Push(const PushRequest& request) {
+  const auto answer = PushLater(request);
+  answer->arrived.WaitForNotification();
+  return std::move(answer->outcome);
+}
+
+PullOutcome Node::Pull(const PullRequest& request) {
+  auto answered = std::make_shared<absl::Notification>();
+  PullOutcome outcome;
+  partitions_->Pull(&request, [&outcome, answered](PullOutcome done) {
+    outcome = std::move(done);
+    answered->Notify();
+  });
+  answered->WaitForNotification();
   return outcome;
 }
 
@@ -101,13 +121,7 @@ PullOutcome Node::Pull(TableId table, const std::vector<Id>& ids, std::vector<fl
   std::vector<uint8_t> bits((ids.size() + 7) / 8, 0);
   PullRequest request;
   request.tables.push_back({.table = table, .ids = ids, .target = {values->data(), bits.data()}});
-  absl::Notification answered;
-  PullOutcome outcome;
-  partitions_->Pull(&request, [&](PullOutcome done) {
-    outcome = std::move(done);
-    answered.Notify();
-  });
-  answered.WaitForNotification();
+  PullOutcome outcome = Pull(request);
   if (stored != nullptr) *stored = bits;
   return outcome;
 }

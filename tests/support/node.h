@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "common/clock.h"
 #include "common/executor.h"
 #include "common/memory_file_system.h"
@@ -25,6 +26,8 @@ struct NodeOptions {
   uint64_t memory_bytes = 64ull << 20;
   uint64_t segment_bytes = 1ull << 20;
   bool inline_workers = false;  // pushes run in the calling thread
+  Clock* clock = SystemClock();
+  FileSystem* files = nullptr;  // instead of the disk's own, over which it should lie
 };
 
 // What survives a crash.
@@ -38,6 +41,12 @@ struct NodeDisk {
 using RowBits = std::vector<uint32_t>;
 using TableBits = std::map<Id, RowBits>;
 
+// The answer of a push that is not waited for.
+struct PushAnswer {
+  absl::Notification arrived;
+  PushOutcome outcome;
+};
+
 class Node {
  public:
   Node(const NodeOptions& options, NodeDisk* disk);
@@ -50,8 +59,14 @@ class Node {
 
   absl::Status CreateTable(const TableSchema& schema);
   absl::Status DropTable(TableId table);
+  // A crash without warning; destroy the node then. Of what spill did not flush, the first `keep_spill` writes survive; of the
+  // files what was synced when the power is lost, else all.
+  void Kill(size_t keep_spill, bool power_loss);
+  // The request must live until the answer arrives.
+  std::shared_ptr<PushAnswer> PushLater(const PushRequest& request);
   // Waits for the answer.
   PushOutcome Push(const PushRequest& request);
+  PullOutcome Pull(const PullRequest& request);
   PullOutcome Pull(TableId table, const std::vector<Id>& ids, std::vector<float>* values, std::vector<uint8_t>* stored = nullptr);
   // All stored rows.
   TableBits Rows(TableId table);

@@ -14,7 +14,8 @@ namespace rowhouse {
 namespace {
 
 absl::StatusOr<ClientImpl::Below> BelowLocal(const ClientOptions& options) {
-  RH_ASSIGN_OR_RETURN(std::shared_ptr<client::LocalServer> server, client::LocalServer::Start(options.local_options));
+  RH_ASSIGN_OR_RETURN(std::shared_ptr<client::LocalServer> server,
+                      client::LocalServer::Start(options.local_options));
   ClientImpl::Below below;
   below.seeds = {""};
   below.check_reach = false;
@@ -46,7 +47,8 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(ClientOptions options) {
   } else {
     below = BelowGrpc(options);
   }
-  RH_ASSIGN_OR_RETURN(std::unique_ptr<ClientImpl> impl, ClientImpl::Connect(std::move(options), std::move(below)));
+  RH_ASSIGN_OR_RETURN(std::unique_ptr<ClientImpl> impl,
+                      ClientImpl::Connect(std::move(options), std::move(below)));
   return std::unique_ptr<Client>(new Client(std::move(impl)));
 }
 
@@ -55,14 +57,20 @@ Client::~Client() = default;
 
 absl::StatusOr<Table> Client::CreateTable(const TableSpec& spec) { return impl_->CreateTable(spec); }
 absl::StatusOr<Table> Client::OpenTable(const std::string& name) { return impl_->OpenTable(name); }
-absl::StatusOr<Table> Client::OpenOrCreateTable(const TableSpec& spec) { return impl_->OpenOrCreateTable(spec); }
-absl::StatusOr<TableSpec> Client::DescribeTable(const std::string& name) { return impl_->DescribeTable(name); }
+absl::StatusOr<Table> Client::OpenOrCreateTable(const TableSpec& spec) {
+  return impl_->OpenOrCreateTable(spec);
+}
+absl::StatusOr<TableSpec> Client::DescribeTable(const std::string& name) {
+  return impl_->DescribeTable(name);
+}
 absl::StatusOr<std::vector<Table>> Client::ListTables() { return impl_->ListTables(); }
 absl::StatusOr<Table> Client::AlterTable(const TableSpec& spec) { return impl_->AlterTable(spec); }
 absl::Status Client::DropTable(const std::string& name) { return impl_->DropTable(name); }
 
 absl::Status Client::Pull(absl::Span<const PullSlice> slices) { return impl_->Pull(slices); }
-std::future<absl::Status> Client::PullAsync(absl::Span<const PullSlice> slices) { return impl_->PullAsync(slices); }
+std::future<absl::Status> Client::PullAsync(absl::Span<const PullSlice> slices) {
+  return impl_->PullAsync(slices);
+}
 absl::StatusOr<PushResult> Client::Push(absl::Span<const GradientSlice> slices, const PushOptions& options) {
   return impl_->Push(slices, options);
 }
@@ -72,7 +80,9 @@ std::future<absl::StatusOr<PushResult>> Client::PushAsync(absl::Span<const Gradi
 }
 absl::Status Client::Flush() { return impl_->Flush(); }
 void Client::Prefetch(const Table& table, absl::Span<const uint64_t> ids) { impl_->Prefetch(table, ids); }
-absl::Status Client::Delete(const Table& table, absl::Span<const uint64_t> ids) { return impl_->Delete(table, ids); }
+absl::Status Client::Delete(const Table& table, absl::Span<const uint64_t> ids) {
+  return impl_->Delete(table, ids);
+}
 absl::StatusOr<uint64_t> Client::Expire(const Table& table, uint64_t cutoff_unix_seconds) {
   return impl_->Expire(table, cutoff_unix_seconds);
 }

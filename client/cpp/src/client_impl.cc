@@ -31,14 +31,16 @@ std::future<T> Ready(T value) {
 
 absl::Status CheckTable(size_t slice, const TableRef& table) {
   if (table.id != 0) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("slice ", slice, ": its table was not opened; use OpenTable"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("slice ", slice, ": its table was not opened; use OpenTable"));
 }
 
 // Compares the size of a caller's array with what its ids need.
-absl::Status CheckSize(size_t slice, const TableRef& table, absl::string_view what, uint64_t got, uint64_t ids, uint64_t each) {
+absl::Status CheckSize(size_t slice, const TableRef& table, absl::string_view what, uint64_t got,
+                       uint64_t ids, uint64_t each) {
   if (got == ids * each) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("slice ", slice, ", table '", table.name, "': ", what, " has ", got,
-                                                 " elements; ", ids, " ids need ", ids * each));
+  return absl::InvalidArgumentError(absl::StrCat("slice ", slice, ", table '", table.name, "': ", what,
+                                                 " has ", got, " elements; ", ids, " ids need ", ids * each));
 }
 
 absl::Status CheckCount(size_t slice, const TableRef& table, uint64_t ids) {
@@ -53,8 +55,8 @@ absl::Status CheckPushOptions(const PushOptions& options) {
     return absl::InvalidArgumentError(absl::StrCat("PushOptions.kind is ", kind, "; allowed are 1 to 3"));
   }
   if (options.rank != 0 && options.rank >= options.group_size) {
-    return absl::InvalidArgumentError(absl::StrCat("PushOptions.rank is ", options.rank, "; group_size ", options.group_size,
-                                                   " allows less than that"));
+    return absl::InvalidArgumentError(absl::StrCat("PushOptions.rank is ", options.rank, "; group_size ",
+                                                   options.group_size, " allows less than that"));
   }
   return absl::OkStatus();
 }
@@ -84,8 +86,9 @@ ClientImpl::~ClientImpl() {
 absl::Status ClientImpl::CheckProcess() const {
   pid_t now = ::getpid();
   if (now == process_) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat("this client was made by process ", process_, " and is used in process ",
-                                                    now, ", forked from it; connect and register anew in the child"));
+  return absl::FailedPreconditionError(
+      absl::StrCat("this client was made by process ", process_, " and is used in process ", now,
+                   ", forked from it; connect and register anew in the child"));
 }
 
 TableRef ClientImpl::Ref(const Table& table) {
@@ -112,7 +115,8 @@ absl::StatusOr<std::vector<PullTarget>> ClientImpl::CheckPull(absl::Span<const P
       RH_RETURN_IF_ERROR(CheckSize(i, table, "stored", slice.stored.size(), slice.ids.size(), 1));
     }
     if (slice.ids.empty()) continue;
-    targets.push_back({std::move(table), slice.ids, slice.rows.data(), slice.stored.empty() ? nullptr : slice.stored.data()});
+    targets.push_back({std::move(table), slice.ids, slice.rows.data(),
+                       slice.stored.empty() ? nullptr : slice.stored.data()});
   }
   return targets;
 }
@@ -149,26 +153,30 @@ absl::StatusOr<std::vector<PushSlice>> ClientImpl::CheckPush(absl::Span<const Gr
     if (!slice.counts.empty()) {
       RH_RETURN_IF_ERROR(CheckSize(i, table, "counts", slice.counts.size(), slice.ids.size(), 1));
     }
-    if (slice.learning_rate.has_value() && !(std::isfinite(*slice.learning_rate) && *slice.learning_rate >= 0)) {
-      return absl::InvalidArgumentError(absl::StrCat("slice ", i, ", table '", table.name, "': learning_rate is ",
-                                                     *slice.learning_rate, "; allowed are finite values from 0"));
+    if (slice.learning_rate.has_value() &&
+        !(std::isfinite(*slice.learning_rate) && *slice.learning_rate >= 0)) {
+      return absl::InvalidArgumentError(absl::StrCat("slice ", i, ", table '", table.name,
+                                                     "': learning_rate is ", *slice.learning_rate,
+                                                     "; allowed are finite values from 0"));
     }
     for (const PushSlice& other : out) {
       if (other.table.id == table.id && other.learning_rate != slice.learning_rate) {
-        return absl::InvalidArgumentError(absl::StrCat("slice ", i, ": table '", table.name,
-                                                       "' is in this push with two learning rates; push them one by one"));
+        return absl::InvalidArgumentError(
+            absl::StrCat("slice ", i, ": table '", table.name,
+                         "' is in this push with two learning rates; push them one by one"));
       }
     }
     if (slice.ids.empty()) continue;
-    out.push_back({std::move(table), slice.ids, slice.values.data(), slice.counts.empty() ? nullptr : slice.counts.data(),
-                   slice.learning_rate});
+    out.push_back({std::move(table), slice.ids, slice.values.data(),
+                   slice.counts.empty() ? nullptr : slice.counts.data(), slice.learning_rate});
     RH_RETURN_IF_ERROR(client::CheckFinite(out.back()));
   }
   return out;
 }
 
 std::future<absl::StatusOr<PushResult>> ClientImpl::StartPush(absl::Span<const GradientSlice> slices,
-                                                              const PushOptions& options, bool report_at_flush) {
+                                                              const PushOptions& options,
+                                                              bool report_at_flush) {
   using Result = absl::StatusOr<PushResult>;
   // Before any lock: in a forked process one may be held by a thread that is not here.
   if (absl::Status here = CheckProcess(); !here.ok()) return Ready<Result>(here);
@@ -192,7 +200,8 @@ std::future<absl::StatusOr<PushResult>> ClientImpl::StartPush(absl::Span<const G
   return PushCall::Start(core_.get(), settings, *std::move(checked));
 }
 
-absl::StatusOr<PushResult> ClientImpl::Push(absl::Span<const GradientSlice> slices, const PushOptions& options) {
+absl::StatusOr<PushResult> ClientImpl::Push(absl::Span<const GradientSlice> slices,
+                                            const PushOptions& options) {
   WaitClock clock(&core_->counters);
   return StartPush(slices, options, false).get();
 }

@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Behind rowhouse::Client: checks what the caller hands over and runs it. The contract of each method is that of the public one.
-// Tests make one with transports of their own.
+// Behind rowhouse::Client: checks what the caller hands over and runs it. The contract of each method is that
+// of the public one. Tests make one with transports of their own.
 
 #include <sys/types.h>
 
@@ -20,7 +20,9 @@
 #include "common/schema/table_schema.h"
 #include "rowhouse/client.h"
 
-namespace rowhouse::v1 { class TableSchema; }
+namespace rowhouse::v1 {
+class TableSchema;
+}
 
 namespace rowhouse {
 
@@ -48,12 +50,14 @@ class ClientImpl {
   absl::Status Pull(absl::Span<const PullSlice> slices);
   std::future<absl::Status> PullAsync(absl::Span<const PullSlice> slices);
   absl::StatusOr<PushResult> Push(absl::Span<const GradientSlice> slices, const PushOptions& options);
-  std::future<absl::StatusOr<PushResult>> PushAsync(absl::Span<const GradientSlice> slices, const PushOptions& options);
+  std::future<absl::StatusOr<PushResult>> PushAsync(absl::Span<const GradientSlice> slices,
+                                                    const PushOptions& options);
   absl::Status Flush();
   void Prefetch(const Table& table, absl::Span<const uint64_t> ids);
   absl::Status Delete(const Table& table, absl::Span<const uint64_t> ids);
   absl::StatusOr<uint64_t> Expire(const Table& table, uint64_t cutoff_unix_seconds);
-  absl::Status Scan(const Table& table, bool with_state, const std::function<absl::Status(const ScanPage&)>& visit);
+  absl::Status Scan(const Table& table, bool with_state,
+                    const std::function<absl::Status(const ScanPage&)>& visit);
 
   uint64_t writer_id() const { return writer_.id(); }
   ClientCounters counters() const;
@@ -73,12 +77,12 @@ class ClientImpl {
   absl::StatusOr<std::vector<client::PullTarget>> CheckPull(absl::Span<const PullSlice> slices) const;
   absl::StatusOr<std::vector<client::PushSlice>> CheckPush(absl::Span<const GradientSlice> slices,
                                                            const PushOptions& options) const;
-  std::future<absl::StatusOr<PushResult>> StartPush(absl::Span<const GradientSlice> slices, const PushOptions& options,
-                                                    bool report_at_flush);
+  std::future<absl::StatusOr<PushResult>> StartPush(absl::Span<const GradientSlice> slices,
+                                                    const PushOptions& options, bool report_at_flush);
   // A call to one server, retried: `server` picks it from a view.
-  absl::Status CallServer(const std::function<ServerId(const client::View&)>& server, absl::string_view method,
-                          const google::protobuf::MessageLite& request, google::protobuf::MessageLite* response,
-                          const client::TableRef& table);
+  absl::Status CallServer(const std::function<ServerId(const client::View&)>& server,
+                          absl::string_view method, const google::protobuf::MessageLite& request,
+                          google::protobuf::MessageLite* response, const client::TableRef& table);
   absl::Status ScanPartition(const client::TableRef& table, bool with_state, PartitionId partition,
                              const std::function<absl::Status(const ScanPage&)>& visit);
 

@@ -27,8 +27,8 @@ constexpr std::chrono::milliseconds kStatusTimeout{5000};
 template <typename T>
 absl::StatusOr<std::vector<T>> ArrayOf(const std::string& bytes, uint64_t count, absl::string_view what) {
   if (bytes.size() != count * sizeof(T)) {
-    return absl::InternalError(absl::StrCat("the server's page has ", bytes.size(), " bytes of ", what, "; its ids need ",
-                                            count * sizeof(T)));
+    return absl::InternalError(absl::StrCat("the server's page has ", bytes.size(), " bytes of ", what,
+                                            "; its ids need ", count * sizeof(T)));
   }
   std::vector<T> out(count);
   if (count > 0) std::memcpy(out.data(), bytes.data(), bytes.size());
@@ -50,8 +50,8 @@ Table ClientImpl::MakeTable(const TableSchema& schema) {
 absl::StatusOr<Table> ClientImpl::TableFromProto(const v1::TableSchema& proto) {
   RH_ASSIGN_OR_RETURN(TableSchema schema, SchemaFromProto(proto));
   if (schema.table_id == 0 || schema.dim == 0) {
-    return absl::InternalError(absl::StrCat("the server's schema of table '", schema.name, "' has id ", schema.table_id,
-                                            " and dim ", schema.dim));
+    return absl::InternalError(absl::StrCat("the server's schema of table '", schema.name, "' has id ",
+                                            schema.table_id, " and dim ", schema.dim));
   }
   return MakeTable(schema);
 }
@@ -104,7 +104,8 @@ absl::StatusOr<Table> ClientImpl::OpenOrCreateTable(const TableSpec& spec) {
   wanted.version = there->version;
   absl::Status same = ValidateAlter(*there, wanted);
   if (!same.ok()) {
-    return absl::FailedPreconditionError(absl::StrCat("table '", spec.name, "' exists and is another: ", same.message()));
+    return absl::FailedPreconditionError(
+        absl::StrCat("table '", spec.name, "' exists and is another: ", same.message()));
   }
   return MakeTable(*there);
 }
@@ -148,12 +149,13 @@ absl::Status ClientImpl::DropTable(const std::string& name) {
   v1::DropTableResponse response;
   int attempts = 0;
   absl::Status status = core_->cluster().CallAny(client::kDropTable, request, &response, &attempts);
-  if (absl::IsNotFound(status) && attempts > 1) return absl::OkStatus();  // an attempt without an answer had dropped it
+  if (absl::IsNotFound(status) && attempts > 1)
+    return absl::OkStatus();  // an attempt without an answer had dropped it
   return status;
 }
 
-absl::Status ClientImpl::CallServer(const std::function<ServerId(const View&)>& server, absl::string_view method,
-                                    const google::protobuf::MessageLite& request,
+absl::Status ClientImpl::CallServer(const std::function<ServerId(const View&)>& server,
+                                    absl::string_view method, const google::protobuf::MessageLite& request,
                                     google::protobuf::MessageLite* response, const TableRef& table) {
   client::Cluster& cluster = core_->cluster();
   client::Patience patience = core_->NewPatience();
@@ -161,8 +163,9 @@ absl::Status ClientImpl::CallServer(const std::function<ServerId(const View&)>& 
     client::Trouble trouble;
     trouble.view = cluster.view();
     const ServerId s = server(*trouble.view);
-    absl::Status status = cluster.CallOnce(trouble.view->servers[s], method, request, response,
-                                           cluster.AttemptDeadline(patience.give_up), &trouble.retry_after_ms);
+    absl::Status status =
+        cluster.CallOnce(trouble.view->servers[s], method, request, response,
+                         cluster.AttemptDeadline(patience.give_up), &trouble.retry_after_ms);
     if (status.ok()) return status;
     trouble.status = client::Annotate(status, trouble.view->ServerName(s));
     trouble.tables.push_back(table);
@@ -211,10 +214,12 @@ absl::Status ClientImpl::ScanPartition(const TableRef& table, bool with_state, P
     RH_RETURN_IF_ERROR(CallServer(owner, client::kScan, request, &response, table));
     const uint64_t rows = response.ids().size() / 8;
     RH_ASSIGN_OR_RETURN(std::vector<uint64_t> ids, ArrayOf<uint64_t>(response.ids(), rows, "ids"));
-    RH_ASSIGN_OR_RETURN(std::vector<float> values, ArrayOf<float>(response.values(), rows * table.dim, "values"));
+    RH_ASSIGN_OR_RETURN(std::vector<float> values,
+                        ArrayOf<float>(response.values(), rows * table.dim, "values"));
     ScanPage page;
     page.state_floats = with_state ? response.state_floats() : 0;
-    RH_ASSIGN_OR_RETURN(std::vector<float> state, ArrayOf<float>(response.state(), rows * page.state_floats, "state"));
+    RH_ASSIGN_OR_RETURN(std::vector<float> state,
+                        ArrayOf<float>(response.state(), rows * page.state_floats, "state"));
     page.ids = ids;
     page.rows = values;
     page.state = state;
@@ -232,7 +237,8 @@ absl::StatusOr<std::vector<ServerStatus>> ClientImpl::ServerStatuses() {
   client::ViewPtr view = core_->cluster().view();
   std::vector<ServerStatus> out(view->servers.size());
   const client::SteadyTime deadline =
-      client::SteadyNow() + std::min(std::chrono::milliseconds(core_->options.attempt_timeout), kStatusTimeout);
+      client::SteadyNow() +
+      std::min(std::chrono::milliseconds(core_->options.attempt_timeout), kStatusTimeout);
   std::vector<absl::StatusOr<std::string>> answers =
       core_->cluster().CallEach(*view, client::kGetServerInfo, v1::GetServerInfoRequest(), deadline);
   for (ServerId s = 0; s < out.size(); ++s) {

@@ -42,8 +42,8 @@ std::string View::ServerName(ServerId s) const {
   return absl::StrCat("server ", s, " (", map.address(s), ")");
 }
 
-Cluster::Cluster(const ClientOptions& options, std::vector<std::string> seeds, TransportFactory factory, bool check_reach,
-                 std::function<void(std::string)> log)
+Cluster::Cluster(const ClientOptions& options, std::vector<std::string> seeds, TransportFactory factory,
+                 bool check_reach, std::function<void(std::string)> log)
     : options_(options),
       seeds_(std::move(seeds)),
       factory_(std::move(factory)),
@@ -71,7 +71,8 @@ std::shared_ptr<Transport> Cluster::TransportTo(const std::string& address) {
 
 absl::Status Cluster::CallOnce(const ServerLink& server, absl::string_view method,
                                const google::protobuf::MessageLite& request,
-                               google::protobuf::MessageLite* response, SteadyTime deadline, uint32_t* retry_after_ms) {
+                               google::protobuf::MessageLite* response, SteadyTime deadline,
+                               uint32_t* retry_after_ms) {
   std::shared_ptr<const Buffer> bytes = Serialize(request);
   sent_bytes.fetch_add(bytes->size(), std::memory_order_relaxed);
   absl::Notification done;
@@ -104,12 +105,13 @@ absl::Status Cluster::CallAny(absl::string_view method, const google::protobuf::
     ViewPtr now = view();
     ServerId s = preferred_.load(std::memory_order_relaxed) % now->map.server_count();
     uint32_t retry_after_ms = 0;
-    absl::Status status = CallOnce(now->servers[s], method, request, response, AttemptDeadline(patience.give_up),
-                                   &retry_after_ms);
+    absl::Status status = CallOnce(now->servers[s], method, request, response,
+                                   AttemptDeadline(patience.give_up), &retry_after_ms);
     if (attempts != nullptr) *attempts = static_cast<int>(patience.attempts);
     if (status.ok()) return status;
     status = Annotate(status, now->ServerName(s));
     if (Judge(status.code()) != Verdict::kRetry || closed()) return status;
+    patience.Note(status);
     std::chrono::milliseconds pause = BackoffAfter(patience.attempts, retry_after_ms);
     if (SteadyNow() + pause >= patience.give_up) return GaveUp(status, patience);
     preferred_.store((s + 1) % now->map.server_count(), std::memory_order_relaxed);
@@ -121,16 +123,17 @@ absl::Status Cluster::CallAny(absl::string_view method, const google::protobuf::
 
 absl::StatusOr<std::shared_ptr<View>> Cluster::Interpret(const v1::GetPartitionMapResponse& response) {
   if (response.hash_version() != kRoutingHashVersion) {
-    return absl::FailedPreconditionError(absl::StrCat("the cluster routes with hash version ", response.hash_version(),
-                                                      ", this client knows ", kRoutingHashVersion, "; update the client"));
+    return absl::FailedPreconditionError(absl::StrCat("the cluster routes with hash version ",
+                                                      response.hash_version(), ", this client knows ",
+                                                      kRoutingHashVersion, "; update the client"));
   }
   const int count = response.servers_size();
   std::vector<std::string> servers(count);
   std::vector<bool> seen(count);
   for (const v1::ServerAddress& server : response.servers()) {
     if (server.server() >= static_cast<uint32_t>(count) || seen[server.server()]) {
-      return absl::InternalError(absl::StrCat("the partition map names server ", server.server(), " of ", count,
-                                              " wrongly or twice"));
+      return absl::InternalError(absl::StrCat("the partition map names server ", server.server(), " of ",
+                                              count, " wrongly or twice"));
     }
     seen[server.server()] = true;
     servers[server.server()] = server.address();
@@ -140,9 +143,10 @@ absl::StatusOr<std::shared_ptr<View>> Cluster::Interpret(const v1::GetPartitionM
     }
   }
   auto view = std::make_shared<View>();
-  RH_ASSIGN_OR_RETURN(view->map, PartitionMap::FromParts(response.map_version(),
-                                                         {response.owners().begin(), response.owners().end()},
-                                                         {response.epochs().begin(), response.epochs().end()}, servers));
+  RH_ASSIGN_OR_RETURN(
+      view->map,
+      PartitionMap::FromParts(response.map_version(), {response.owners().begin(), response.owners().end()},
+                              {response.epochs().begin(), response.epochs().end()}, servers));
   view->history = response.history();
   view->cluster = response.cluster();
   for (const std::string& address : servers) {
@@ -184,7 +188,8 @@ std::vector<absl::StatusOr<std::string>> Cluster::CallEach(const View& view, abs
 }
 
 void Cluster::LearnLimits(View& view, SteadyTime deadline) {
-  std::vector<absl::StatusOr<std::string>> answers = CallEach(view, kGetServerInfo, v1::GetServerInfoRequest(), deadline);
+  std::vector<absl::StatusOr<std::string>> answers =
+      CallEach(view, kGetServerInfo, v1::GetServerInfoRequest(), deadline);
   for (size_t s = 0; s < view.servers.size(); ++s) {
     v1::GetServerInfoResponse info;
     // A server that does not answer gets the smallest limits known, until the next map.
@@ -222,7 +227,8 @@ absl::StatusOr<ViewPtr> Cluster::Learn(Transport& transport, absl::string_view f
   if (!asked.ok()) return Annotate(asked, from);
   if (info.api_level() > kApiLevel) {
     return absl::FailedPreconditionError(absl::StrCat(from, " (version ", info.version(), ") has API level ",
-                                                      info.api_level(), ", this client ", kApiLevel, "; update the client"));
+                                                      info.api_level(), ", this client ", kApiLevel,
+                                                      "; update the client"));
   }
   absl::StatusOr<std::shared_ptr<View>> view = Interpret(response);
   if (!view.ok()) return Annotate(view.status(), from);
@@ -234,12 +240,14 @@ absl::Status Cluster::Publish(ViewPtr view) {
   absl::MutexLock lock(&mutex_);
   if (view_ != nullptr) {
     if (view->cluster != view_->cluster || view->map.partition_count() != view_->map.partition_count()) {
-      return absl::FailedPreconditionError(absl::StrCat("the servers are now those of another cluster (", view->cluster,
-                                                        ", was ", view_->cluster, "); connect again"));
+      return absl::FailedPreconditionError(absl::StrCat("the servers are now those of another cluster (",
+                                                        view->cluster, ", was ", view_->cluster,
+                                                        "); connect again"));
     }
     if (view->history != view_->history) {
-      return absl::FailedPreconditionError(absl::StrCat("the cluster was restored: its history is now ", view->history,
-                                                        ", was ", view_->history, "; connect again"));
+      return absl::FailedPreconditionError(absl::StrCat("the cluster was restored: its history is now ",
+                                                        view->history, ", was ", view_->history,
+                                                        "; connect again"));
     }
     if (view->map.version() < view_->map.version()) return absl::OkStatus();
   }
@@ -251,14 +259,14 @@ absl::Status Cluster::Connect(SteadyTime give_up) {
   Patience patience{SteadyNow(), give_up};
   for (;; ++patience.attempts) {
     absl::Status last;
-    bool passing = true;
     for (const std::string& seed : seeds_) {
       SteadyTime deadline = std::min(AttemptDeadline(give_up), SteadyNow() + kQuestionTimeout);
-      absl::StatusOr<ViewPtr> learned = Learn(*TransportTo(seed), seed.empty() ? "the local server" : seed, deadline);
+      absl::StatusOr<ViewPtr> learned =
+          Learn(*TransportTo(seed), seed.empty() ? "the local server" : seed, deadline);
       if (learned.ok()) return Publish(*std::move(learned));
       last = learned.status();
-      passing = passing && Judge(last.code()) == Verdict::kRetry;
-      if (!passing) return last;
+      patience.Note(last);
+      if (Judge(last.code()) != Verdict::kRetry) return last;
     }
     std::chrono::milliseconds pause = BackoffAfter(patience.attempts, 0);
     if (SteadyNow() + pause >= give_up) return GaveUp(last, patience);
@@ -301,12 +309,13 @@ absl::Status Cluster::Explain(const absl::Status& status, absl::Span<const Table
     absl::Status described = CallOnce(now->servers[s], kDescribeTable, request, &response,
                                       SteadyNow() + std::min(options_.attempt_timeout, kQuestionTimeout));
     if (absl::IsNotFound(described)) {
-      return absl::FailedPreconditionError(absl::StrCat("table '", table.name, "' was dropped; ", status.message()));
+      return absl::FailedPreconditionError(
+          absl::StrCat("table '", table.name, "' was dropped; ", status.message()));
     }
     if (described.ok() && response.schema().schema_version() != table.version) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("table '", table.name, "' was altered: its schema version is ", response.schema().schema_version(),
-                       ", this handle's is ", table.version, "; open the table again with OpenTable"));
+      return absl::FailedPreconditionError(absl::StrCat(
+          "table '", table.name, "' was altered: its schema version is ", response.schema().schema_version(),
+          ", this handle's is ", table.version, "; open the table again with OpenTable"));
     }
   }
   return status;

@@ -1,7 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What the client knows of the cluster: the partition map, each server's limits, the way to each server; and calls that any
-// server may answer. Thread-safe. Calls here block: never from a transport's or the timer's thread.
+// What the client knows of the cluster: the partition map, each server's limits, the way to each server; and
+// calls that any server may answer. Thread-safe. Calls here block: never from a transport's or the timer's
+// thread.
 
 #include <atomic>
 #include <functional>
@@ -23,7 +24,9 @@
 #include "google/protobuf/message_lite.h"
 #include "rowhouse/client.h"
 
-namespace rowhouse::v1 { class GetPartitionMapResponse; }
+namespace rowhouse::v1 {
+class GetPartitionMapResponse;
+}
 
 namespace rowhouse::client {
 
@@ -58,29 +61,33 @@ using ViewPtr = std::shared_ptr<const View>;
 class Cluster {
  public:
   // `check_reach`: refuse addresses of a map that are not on this machine unless options.insecure.
-  Cluster(const ClientOptions& options, std::vector<std::string> seeds, TransportFactory factory, bool check_reach,
-          std::function<void(std::string)> log);
+  Cluster(const ClientOptions& options, std::vector<std::string> seeds, TransportFactory factory,
+          bool check_reach, std::function<void(std::string)> log);
 
   // Learns map and limits. Tries the seeds in turn until one answers or `give_up`.
   absl::Status Connect(SteadyTime give_up);
   // Never null after Connect.
   ViewPtr view() const;
-  // A view newer than `used` when the servers have one, else the current one. FailedPrecondition when the cluster is another
-  // than the one connected to, or its history is: no call of this client can succeed any more.
+  // A view newer than `used` when the servers have one, else the current one. FailedPrecondition when the
+  // cluster is another than the one connected to, or its history is: no call of this client can succeed any
+  // more.
   absl::StatusOr<ViewPtr> Refresh(const ViewPtr& used);
 
   // One attempt of a unary call with generated messages.
-  absl::Status CallOnce(const ServerLink& server, absl::string_view method, const google::protobuf::MessageLite& request,
-                        google::protobuf::MessageLite* response, SteadyTime deadline, uint32_t* retry_after_ms = nullptr);
+  absl::Status CallOnce(const ServerLink& server, absl::string_view method,
+                        const google::protobuf::MessageLite& request, google::protobuf::MessageLite* response,
+                        SteadyTime deadline, uint32_t* retry_after_ms = nullptr);
   // The same call to each server of `view` at once: their answers' bytes, in order.
   std::vector<absl::StatusOr<std::string>> CallEach(const View& view, absl::string_view method,
-                                                    const google::protobuf::MessageLite& request, SteadyTime deadline);
-  // A call that any server may answer: tried on one after the other, with back-off, up to retry_timeout. `attempts`, when not
-  // null: how many it took.
+                                                    const google::protobuf::MessageLite& request,
+                                                    SteadyTime deadline);
+  // A call that any server may answer: tried on one after the other, with back-off, up to retry_timeout.
+  // `attempts`, when not null: how many it took.
   absl::Status CallAny(absl::string_view method, const google::protobuf::MessageLite& request,
                        google::protobuf::MessageLite* response, int* attempts = nullptr);
 
-  // `status` is a FailedPrecondition that a newer map did not explain: says so when a table was altered or dropped.
+  // `status` is a FailedPrecondition that a newer map did not explain: says so when a table was altered or
+  // dropped.
   absl::Status Explain(const absl::Status& status, absl::Span<const TableRef> tables);
 
   SteadyTime AttemptDeadline(SteadyTime give_up) const;

@@ -48,8 +48,8 @@ void Core::Log(std::string line) {
   log_thread_->Post([this, line = std::move(line)] { options.log(line); });
 }
 
-void Core::RetryLater(const Trouble& trouble, const Patience& patience, absl::AnyInvocable<void(absl::Status)> next) {
-  std::chrono::milliseconds pause = BackoffAfter(patience.attempts - 1, trouble.retry_after_ms);
+void Core::RetryLater(const Trouble& trouble, std::chrono::milliseconds pause,
+                      absl::AnyInvocable<void(absl::Status)> next) {
   Log(absl::StrCat(trouble.status.ToString(), "; trying again in ", pause.count(), " ms"));
   cluster_->retries.fetch_add(1, std::memory_order_relaxed);
   timer_.Schedule(SteadyNow() + pause, [this, next = std::move(next)]() mutable {
@@ -60,19 +60,19 @@ void Core::RetryLater(const Trouble& trouble, const Patience& patience, absl::An
 void Core::Recover(Trouble trouble, Patience* patience, absl::AnyInvocable<void(absl::Status)> next) {
   const Verdict verdict = Judge(trouble.status.code());
   if (verdict == Verdict::kFinal || cluster_->closed()) return next(trouble.status);
-  if (SteadyNow() + BackoffAfter(patience->attempts, trouble.retry_after_ms) >= patience->give_up) {
-    return next(GaveUp(trouble.status, *patience));
-  }
+  patience->Note(trouble.status);
+  const std::chrono::milliseconds pause = BackoffAfter(patience->attempts, trouble.retry_after_ms);
+  if (SteadyNow() + pause >= patience->give_up) return next(GaveUp(trouble.status, *patience));
   ++patience->attempts;
-  if (verdict == Verdict::kRetry) return RetryLater(trouble, *patience, std::move(next));
-  control_->Post([this, verdict, trouble = std::move(trouble), patience = *patience, next = std::move(next)]() mutable {
+  if (verdict == Verdict::kRetry) return RetryLater(trouble, pause, std::move(next));
+  control_->Post([this, verdict, pause, trouble = std::move(trouble), next = std::move(next)]() mutable {
     absl::StatusOr<ViewPtr> now = cluster_->Refresh(trouble.view);
     if (!now.ok() && absl::IsFailedPrecondition(now.status())) return next(now.status());
     bool changed = now.ok() && (*now)->map.version() > trouble.view->map.version();
     if (verdict == Verdict::kIfMapChanged && !changed) {
       return next(cluster_->Explain(trouble.status, trouble.tables));
     }
-    RetryLater(trouble, patience, std::move(next));
+    RetryLater(trouble, pause, std::move(next));
   });
 }
 
@@ -87,7 +87,8 @@ absl::Status Core::RecoverAndWait(Trouble trouble, Patience* patience) {
   return result;
 }
 
-FailureSummary Core::Summarize(const std::vector<PartitionFailure>& failures, ServerId server, const ViewPtr& view) {
+FailureSummary Core::Summarize(const std::vector<PartitionFailure>& failures, ServerId server,
+                               const ViewPtr& view) {
   FailureSummary out;
   out.trouble.view = view;
   for (const PartitionFailure& failure : failures) {
@@ -95,8 +96,8 @@ FailureSummary Core::Summarize(const std::vector<PartitionFailure>& failures, Se
     Verdict verdict = Judge(failure.status.code());
     if (out.trouble.status.ok() || verdict > out.worst) {
       out.worst = verdict;
-      out.trouble.status = Annotate(failure.status, absl::StrCat(view->ServerName(server), ", partition ",
-                                                                 failure.partition));
+      out.trouble.status =
+          Annotate(failure.status, absl::StrCat(view->ServerName(server), ", partition ", failure.partition));
     }
     out.trouble.retry_after_ms = std::max(out.trouble.retry_after_ms, failure.retry_after_ms);
   }
@@ -114,8 +115,8 @@ void Core::NoteMapVersion(uint64_t version, const ViewPtr& view) {
   });
 }
 
-void Core::Send(const ServerLink& server, absl::string_view method, std::shared_ptr<const Buffer> request, CallOptions call,
-                ReplyCallback done) {
+void Core::Send(const ServerLink& server, absl::string_view method, std::shared_ptr<const Buffer> request,
+                CallOptions call, ReplyCallback done) {
   cluster_->sent_bytes.fetch_add(request->size(), std::memory_order_relaxed);
   server.transport->Call(method, std::move(request), call,
                          [this, done = std::move(done)](absl::Status status, Reply reply) mutable {

@@ -1,7 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What all calls of one client share. Thread-safe. Calls hold a plain pointer: the core waits for them before it goes, and all
-// threads that may still be in one of its functions are joined before its members are destroyed.
+// What all calls of one client share. Thread-safe. Calls hold a plain pointer: the core waits for them before
+// it goes, and all threads that may still be in one of its functions are joined before its members are
+// destroyed.
 
 #include <atomic>
 #include <memory>
@@ -24,7 +25,8 @@
 namespace rowhouse::client {
 
 struct Counters {
-  std::atomic<uint64_t> pulls{0}, pushes{0}, pulled_rows{0}, pushed_rows{0}, duplicate_parts{0}, skipped_rows{0}, failed_calls{0};
+  std::atomic<uint64_t> pulls{0}, pushes{0}, pulled_rows{0}, pushed_rows{0}, duplicate_parts{0},
+      skipped_rows{0}, failed_calls{0};
   std::atomic<uint64_t> wait_nanos{0};
 };
 
@@ -34,7 +36,8 @@ class WaitClock {
   explicit WaitClock(Counters* counters) : counters_(counters), begin_(SteadyNow()) {}
   ~WaitClock() {
     counters_->wait_nanos.fetch_add(
-        std::chrono::duration_cast<std::chrono::nanoseconds>(SteadyNow() - begin_).count(), std::memory_order_relaxed);
+        std::chrono::duration_cast<std::chrono::nanoseconds>(SteadyNow() - begin_).count(),
+        std::memory_order_relaxed);
   }
   WaitClock(const WaitClock&) = delete;
   WaitClock& operator=(const WaitClock&) = delete;
@@ -61,8 +64,8 @@ struct FailureSummary {
 
 class Core {
  public:
-  // `runtime` is what the transports need; it is destroyed after they are shut down and before the core's other members.
-  // `make_factory` gets the core's timer, for transports without deadlines of their own.
+  // `runtime` is what the transports need; it is destroyed after they are shut down and before the core's
+  // other members. `make_factory` gets the core's timer, for transports without deadlines of their own.
   Core(ClientOptions options, std::vector<std::string> seeds, bool check_reach,
        const std::function<TransportFactory(Timer*)>& make_factory, std::shared_ptr<void> runtime);
   // Ends calls under way with Cancelled and waits for them.
@@ -82,28 +85,30 @@ class Core {
   void EndCall();
   // Calls the user's log function, on a thread of its own.
   void Log(std::string line);
-  Patience NewPatience() const { return {SteadyNow(), SteadyNow() + options.retry_timeout, 1}; }
+  Patience NewPatience() const { return {SteadyNow(), SteadyNow() + options.retry_timeout}; }
 
-  // Waits (back-off, new map) until it makes sense to send again, then calls next(OK) on a thread of the client; or calls it with
-  // the final error. `patience` counts one more attempt.
+  // Waits (back-off, new map) until it makes sense to send again, then calls next(OK) on a thread of the
+  // client; or calls it with the final error. `patience` counts one more attempt.
   void Recover(Trouble trouble, Patience* patience, absl::AnyInvocable<void(absl::Status)> next);
   // The same, in the calling thread.
   absl::Status RecoverAndWait(Trouble trouble, Patience* patience);
 
-  FailureSummary Summarize(const std::vector<PartitionFailure>& failures, ServerId server, const ViewPtr& view);
+  FailureSummary Summarize(const std::vector<PartitionFailure>& failures, ServerId server,
+                           const ViewPtr& view);
   // A server that has a newer map than `view` is asked for it, in the background.
   void NoteMapVersion(uint64_t version, const ViewPtr& view);
 
   // Sends, counting bytes.
-  void Send(const ServerLink& server, absl::string_view method, std::shared_ptr<const Buffer> request, CallOptions call,
-            ReplyCallback done);
+  void Send(const ServerLink& server, absl::string_view method, std::shared_ptr<const Buffer> request,
+            CallOptions call, ReplyCallback done);
 
   // Errors of pushes whose futures may have been dropped, for Flush.
   void NotePushError(const absl::Status& status);
   absl::Status TakePushError();
 
  private:
-  void RetryLater(const Trouble& trouble, const Patience& patience, absl::AnyInvocable<void(absl::Status)> next);
+  void RetryLater(const Trouble& trouble, std::chrono::milliseconds pause,
+                  absl::AnyInvocable<void(absl::Status)> next);
 
   absl::Mutex mutex_;
   uint64_t open_calls_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -17,9 +17,8 @@ ByteGate::Token ByteGate::Acquire(uint64_t bytes) {
   {
     absl::MutexLock lock(&mutex_);
     const uint64_t ticket = next_ticket_++;
-    auto my_turn = [this, ticket, bytes]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-      return serving_ == ticket && Fits(bytes);
-    };
+    auto my_turn = [this, ticket, bytes]()
+                       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return serving_ == ticket && Fits(bytes); };
     mutex_.Await(absl::Condition(&my_turn));
     ++serving_;
     used_ += bytes;

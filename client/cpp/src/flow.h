@@ -13,7 +13,8 @@
 
 namespace rowhouse::client {
 
-// Gives out a number of bytes, first come first served. A request larger than all bytes gets them when nothing else is in flight.
+// Gives out a number of bytes, first come first served. A request larger than all bytes gets them when
+// nothing else is in flight.
 class ByteGate {
  public:
   explicit ByteGate(uint64_t limit) : limit_(limit) {}
@@ -41,8 +42,8 @@ class ByteGate {
   uint64_t serving_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-// The sequence numbers of one writer: which are not complete, and the lowest of them. At most `max_in_flight` at once, and never
-// one that is limits::kWriterWindow or more above low, which servers would refuse.
+// The sequence numbers of one writer: which are not complete, and the lowest of them. At most `max_in_flight`
+// at once, and never one that is limits::kWriterWindow or more above low, which servers would refuse.
 class PushWindow {
  public:
   explicit PushWindow(uint32_t max_in_flight) : max_in_flight_(max_in_flight) {}

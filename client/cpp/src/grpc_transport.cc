@@ -1,13 +1,13 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #include "client/cpp/src/grpc_transport.h"
 
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+
 #include <algorithm>
 #include <atomic>
 #include <thread>
 #include <vector>
-
-#include <grpcpp/generic/generic_stub.h>
-#include <grpcpp/grpcpp.h>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
@@ -25,7 +25,7 @@ int Cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurre
 
 grpc::ChannelArguments Arguments() {
   grpc::ChannelArguments args;
-  args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);  // ours carry the same seq
+  args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);             // ours carry the same seq
   args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // else equal channels share one connection
   args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   args.SetMaxReceiveMessageSize(static_cast<int>(limits::kMaxMessageBytes));
@@ -42,7 +42,8 @@ grpc::ChannelArguments Arguments() {
 
 gpr_timespec ToGrpc(SteadyTime deadline) {
   auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(deadline - SteadyNow()).count();
-  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(std::max<int64_t>(left, 0), GPR_TIMESPAN));
+  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                      gpr_time_from_nanos(std::max<int64_t>(left, 0), GPR_TIMESPAN));
 }
 
 // The request as gRPC wants it; shares the buffer, for it may be sent again.
@@ -88,7 +89,8 @@ class GrpcTransport : public Transport, public std::enable_shared_from_this<Grpc
     call->done = std::move(done);
     call->context.set_deadline(ToGrpc(options.deadline));
     // Channel 0 is for small calls; bulk calls take the others in turn.
-    size_t channel = options.bulk ? 1 + next_.fetch_add(1, std::memory_order_relaxed) % (channels_.size() - 1) : 0;
+    size_t channel =
+        options.bulk ? 1 + next_.fetch_add(1, std::memory_order_relaxed) % (channels_.size() - 1) : 0;
     grpc::ByteBuffer bytes = Wrap(std::move(request));
     {
       absl::MutexLock lock(&mutex_);
@@ -132,7 +134,8 @@ void GrpcCall::Finish() {
   const auto& trailing = context.GetServerTrailingMetadata();
   if (auto it = trailing.find(kRetryAfterKey); it != trailing.end()) {
     uint32_t ms;
-    if (absl::SimpleAtoi(absl::string_view(it->second.data(), it->second.size()), &ms)) answer.retry_after_ms = ms;
+    if (absl::SimpleAtoi(absl::string_view(it->second.data(), it->second.size()), &ms))
+      answer.retry_after_ms = ms;
   }
   if (result.ok()) {
     auto slices = std::make_shared<std::vector<grpc::Slice>>();

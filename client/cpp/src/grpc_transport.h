@@ -1,8 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Transports over gRPC: raw bytes both ways, on completion-queue threads that all transports of a client share. Thread-safe.
-// One HTTP/2 connection is about one core's work, and a large message holds up what is behind it; so each server gets several
-// connections for bulk and one of its own for small calls.
+// Transports over gRPC: raw bytes both ways, on completion-queue threads that all transports of a client
+// share. Thread-safe. One HTTP/2 connection is about one core's work, and a large message holds up what is
+// behind it; so each server gets several connections for bulk and one of its own for small calls.
 
 #include <memory>
 #include <string>

@@ -17,8 +17,8 @@ absl::StatusOr<std::string> MakeTemporaryDirectory() {
   std::error_code error;
   std::filesystem::path base = std::filesystem::temp_directory_path(error);
   if (error) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("no directory for temporary files: ", error.message(), "; set TMPDIR or local_options.data_directory"));
+    return absl::FailedPreconditionError(absl::StrCat("no directory for temporary files: ", error.message(),
+                                                      "; set TMPDIR or local_options.data_directory"));
   }
   std::string path = (base / "rowhouse-local-XXXXXX").string();
   if (::mkdtemp(path.data()) == nullptr) {

@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The server behind "local:": started in this process without listeners, in a directory of its own when none is given.
+// The server behind "local:": started in this process without listeners, in a directory of its own when none
+// is given.
 
 #include <memory>
 #include <string>

@@ -65,7 +65,8 @@ class LocalTransport : public Transport {
     }
     Timer::Handle deadline = timer_->Schedule(options.deadline, [call, calls = calls_] {
       calls->Forget(call);
-      call->End(absl::DeadlineExceededError("the server in this process did not answer before the deadline"), {});
+      call->End(absl::DeadlineExceededError("the server in this process did not answer before the deadline"),
+                {});
     });
     ChunkedBytes bytes(request->span());
     std::shared_ptr<void> owner = std::const_pointer_cast<Buffer>(request);

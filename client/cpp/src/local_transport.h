@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A transport to a request handler in this process. Thread-safe. The handler must outlive the calls; the timer the transport.
+// A transport to a request handler in this process. Thread-safe. The handler must outlive the calls; the
+// timer the transport.
 
 #include <memory>
 

@@ -2,7 +2,6 @@
 #pragma once
 // Full paths of the methods that the client calls.
 
-
 #include "absl/strings/string_view.h"
 
 namespace rowhouse::client {

@@ -15,8 +15,8 @@ namespace rowhouse::client {
 namespace {
 
 absl::Status BadAddress(absl::string_view address, absl::string_view why) {
-  return absl::InvalidArgumentError(absl::StrCat("address '", address, "' ", why,
-                                                 "; use host:port, [ipv6]:port, unix:/path or local:"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("address '", address, "' ", why, "; use host:port, [ipv6]:port, unix:/path or local:"));
 }
 
 // Splits at the last colon, outside brackets.
@@ -56,15 +56,16 @@ bool IsLoopback(absl::string_view address) {
   if (host == "localhost" || host == "::1") return true;
   std::vector<absl::string_view> bytes = absl::StrSplit(host, '.');
   uint32_t number;
-  return bytes.size() == 4 && bytes[0] == "127" && std::all_of(bytes.begin(), bytes.end(), [&](absl::string_view b) {
-           return absl::SimpleAtoi(b, &number) && number <= 255;
-         });
+  return bytes.size() == 4 && bytes[0] == "127" &&
+         std::all_of(bytes.begin(), bytes.end(),
+                     [&](absl::string_view b) { return absl::SimpleAtoi(b, &number) && number <= 255; });
 }
 
 absl::Status CheckReach(absl::string_view origin, absl::string_view address, bool insecure) {
   if (insecure || IsLoopback(address)) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      absl::StrCat(origin, " '", address, "' is not on this machine and traffic is not encrypted; set insecure = true "
+      absl::StrCat(origin, " '", address,
+                   "' is not on this machine and traffic is not encrypted; set insecure = true "
                    "when the network between is trusted"));
 }
 
@@ -95,9 +96,11 @@ absl::Status ValidateOptions(const ClientOptions& options) {
   if (options.attempt_timeout.count() < 1 || options.attempt_timeout.count() > most_ms) {
     return bad("attempt_timeout (ms)", options.attempt_timeout.count(), absl::StrCat("1 to ", most_ms));
   }
-  if (options.max_bytes_in_flight < 1) return bad("max_bytes_in_flight", options.max_bytes_in_flight, "1 and more");
+  if (options.max_bytes_in_flight < 1)
+    return bad("max_bytes_in_flight", options.max_bytes_in_flight, "1 and more");
   if (options.max_pushes_in_flight < 1 || options.max_pushes_in_flight > limits::kWriterWindow) {
-    return bad("max_pushes_in_flight", options.max_pushes_in_flight, absl::StrCat("1 to ", limits::kWriterWindow));
+    return bad("max_pushes_in_flight", options.max_pushes_in_flight,
+               absl::StrCat("1 to ", limits::kWriterWindow));
   }
   return absl::OkStatus();
 }

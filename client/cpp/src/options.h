@@ -20,7 +20,8 @@ absl::Status ValidateOptions(const ClientOptions& options);
 // InvalidArgument unless `address` is host:port (an IPv6 host in brackets) or unix:/path.
 absl::Status ValidateAddress(absl::string_view address);
 
-// Whether only this machine can be on the other side. Names other than localhost are not looked up: they count as far away.
+// Whether only this machine can be on the other side. Names other than localhost are not looked up: they
+// count as far away.
 bool IsLoopback(absl::string_view address);
 
 // FailedPrecondition for a far address unless `insecure`. `origin` says where the address came from.

@@ -13,9 +13,9 @@ namespace rowhouse::client {
 namespace {
 
 constexpr uint64_t kBulkBytes = 64 << 10;
-constexpr uint64_t kTableOverhead = 64;      // tags and lengths of one table, request or answer, at most
-constexpr uint64_t kHeaderOverhead = 128;    // of a request
-constexpr uint64_t kEpochOverhead = 20;      // of one partition's epoch, at most
+constexpr uint64_t kTableOverhead = 64;    // tags and lengths of one table, request or answer, at most
+constexpr uint64_t kHeaderOverhead = 128;  // of a request
+constexpr uint64_t kEpochOverhead = 20;    // of one partition's epoch, at most
 
 bool Contains(const std::vector<PartitionId>& sorted, PartitionId p) {
   return std::binary_search(sorted.begin(), sorted.end(), p);
@@ -182,7 +182,8 @@ std::shared_ptr<Buffer> PullCall::Encode(const Request& request, bool prefetch) 
     if (part.rows.consecutive()) {
       std::memcpy(areas[i], ids.data() + part.rows.start(), part.rows.size() * 8);
     } else {
-      for (size_t row = 0; row < part.rows.size(); ++row) std::memcpy(areas[i] + row * 8, &ids[part.rows[row]], 8);
+      for (size_t row = 0; row < part.rows.size(); ++row)
+        std::memcpy(areas[i] + row * 8, &ids[part.rows[row]], 8);
     }
   }
   return buffer;
@@ -193,10 +194,11 @@ void PullCall::Send(std::unique_ptr<Request> request) {
   const ServerLink& server = request->view->servers[request->server];
   CallOptions call{core_->cluster().AttemptDeadline(request->patience.give_up),
                    bytes->size() + request->reply_bytes > kBulkBytes};
-  core_->Send(server, kPull, std::move(bytes), call,
-              [self = shared_from_this(), request = std::move(request)](absl::Status status, Reply reply) mutable {
-                self->OnReply(std::move(request), std::move(status), std::move(reply));
-              });
+  core_->Send(
+      server, kPull, std::move(bytes), call,
+      [self = shared_from_this(), request = std::move(request)](absl::Status status, Reply reply) mutable {
+        self->OnReply(std::move(request), std::move(status), std::move(reply));
+      });
 }
 
 void PullCall::OnReply(std::unique_ptr<Request> request, absl::Status status, Reply reply) {
@@ -213,7 +215,8 @@ void PullCall::OnReply(std::unique_ptr<Request> request, absl::Status status, Re
   if (!answer.ok()) return End(Annotate(answer.status(), server));
   for (const PartitionFailure& failure : answer->failures) {
     if (Contains(request->partitions, failure.partition)) continue;
-    return End(absl::InternalError(absl::StrCat(server, " failed partition ", failure.partition, ", which was not asked for")));
+    return End(absl::InternalError(
+        absl::StrCat(server, " failed partition ", failure.partition, ", which was not asked for")));
   }
   FailureSummary failed = core_->Summarize(answer->failures, request->server, request->view);
   absl::Status scattered = Scatter(*request, *answer, reply.bytes, failed.partitions);
@@ -226,8 +229,8 @@ void PullCall::OnReply(std::unique_ptr<Request> request, absl::Status status, Re
 absl::Status PullCall::Scatter(const Request& request, const PullAnswer& answer, const ChunkedBytes& bytes,
                                const std::vector<PartitionId>& failed) {
   if (answer.tables.size() != request.parts.size()) {
-    return absl::InternalError(absl::StrCat("the answer has ", answer.tables.size(), " tables, ", request.parts.size(),
-                                            " were asked for"));
+    return absl::InternalError(absl::StrCat("the answer has ", answer.tables.size(), " tables, ",
+                                            request.parts.size(), " were asked for"));
   }
   for (size_t i = 0; i < request.parts.size(); ++i) {
     const Part& part = request.parts[i];
@@ -237,10 +240,10 @@ absl::Status PullCall::Scatter(const Request& request, const PullAnswer& answer,
     const uint64_t stored = (part.rows.size() + 7) / 8;
     if (got.table != table.id || got.values.size != values || got.stored.size != stored ||
         got.dtype > static_cast<uint32_t>(DataType::kFloat32)) {
-      return absl::InternalError(absl::StrCat("the answer for table '", table.name, "' is table ", got.table, ", type ",
-                                              got.dtype, ", ", got.values.size, " bytes of values and ", got.stored.size,
-                                              " of flags; asked for was table ", table.id, " with ", values, " and ",
-                                              stored));
+      return absl::InternalError(
+          absl::StrCat("the answer for table '", table.name, "' is table ", got.table, ", type ", got.dtype,
+                       ", ", got.values.size, " bytes of values and ", got.stored.size,
+                       " of flags; asked for was table ", table.id, " with ", values, " and ", stored));
     }
     ScatterPart(part, got, bytes, failed);
   }
@@ -293,7 +296,8 @@ void PullCall::Retry(std::unique_ptr<Request> request, std::vector<PartitionId> 
                    for (const Part& part : request->parts) {
                      for (size_t i = 0; i < part.rows.size(); ++i) {
                        const uint32_t row = part.rows[i];
-                       if (Contains(failed, self->unique_[part.target].partitions[row])) splitter.Add(part.target, row);
+                       if (Contains(failed, self->unique_[part.target].partitions[row]))
+                         splitter.Add(part.target, row);
                      }
                    }
                    std::vector<std::unique_ptr<Request>> again = splitter.Take();

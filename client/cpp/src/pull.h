@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// One pull: distinct ids -> requests by server -> rows scattered into the caller's arrays as answers arrive. What one partition
-// did not answer is asked again alone. Lives until its future is ready.
+// One pull: distinct ids -> requests by server -> rows scattered into the caller's arrays as answers arrive.
+// What one partition did not answer is asked again alone. Lives until its future is ready.
 
 #include <future>
 #include <memory>

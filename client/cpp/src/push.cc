@@ -121,10 +121,11 @@ void PushCall::Send(std::unique_ptr<Request> request) {
   const ServerLink& server = request->view->servers[request->server];
   std::shared_ptr<Buffer> bytes = request->bytes;
   CallOptions call{core_->cluster().AttemptDeadline(request->patience.give_up), bytes->size() > kBulkBytes};
-  core_->Send(server, settings_.is_delete ? kDelete : kPush, std::move(bytes), call,
-              [self = shared_from_this(), request = std::move(request)](absl::Status status, Reply reply) mutable {
-                self->OnReply(std::move(request), std::move(status), std::move(reply));
-              });
+  core_->Send(
+      server, settings_.is_delete ? kDelete : kPush, std::move(bytes), call,
+      [self = shared_from_this(), request = std::move(request)](absl::Status status, Reply reply) mutable {
+        self->OnReply(std::move(request), std::move(status), std::move(reply));
+      });
 }
 
 void PushCall::OnReply(std::unique_ptr<Request> request, absl::Status status, Reply reply) {
@@ -148,12 +149,14 @@ void PushCall::OnReply(std::unique_ptr<Request> request, absl::Status status, Re
     result_.skipped_rows += answer->skipped_rows;
   }
   if (!settings_.is_delete) core_->NoteMapVersion(answer->map_version, request->view);
-  // Parts with a final error are out; the others go on by themselves, for a part once accepted by other servers stays applied.
+  // Parts with a final error are out; the others go on by themselves, for a part once accepted by other
+  // servers stays applied.
   std::vector<PartitionFailure> passing;
   for (PartitionFailure& failure : answer->failures) {
     if (!Contains(request->partitions, failure.partition)) {
-      return EndRequest(request->chunk, absl::InternalError(absl::StrCat(server, " failed partition ", failure.partition,
-                                                                         ", which it was not sent")));
+      return EndRequest(request->chunk,
+                        absl::InternalError(absl::StrCat(server, " failed partition ", failure.partition,
+                                                         ", which it was not sent")));
     }
     if (Judge(failure.status.code()) == Verdict::kFinal) {
       NoteError(Annotate(failure.status, absl::StrCat(server, ", partition ", failure.partition)));
@@ -192,12 +195,13 @@ std::vector<std::unique_ptr<PushCall::Request>> PushCall::Again(const Request& r
     if (Contains(request.partitions, p)) by_owner[view->map.owner(p)].push_back(p);
   }
   std::vector<std::unique_ptr<Request>> out;
-  for (auto& [server, partitions] : by_owner) out.push_back(Subset(request, view, server, std::move(partitions)));
+  for (auto& [server, partitions] : by_owner)
+    out.push_back(Subset(request, view, server, std::move(partitions)));
   return out;
 }
 
-std::unique_ptr<PushCall::Request> PushCall::Subset(const Request& request, const ViewPtr& view, ServerId server,
-                                                    std::vector<PartitionId> partitions) {
+std::unique_ptr<PushCall::Request> PushCall::Subset(const Request& request, const ViewPtr& view,
+                                                    ServerId server, std::vector<PartitionId> partitions) {
   auto out = std::make_unique<Request>();
   out->chunk = request.chunk;
   out->view = view;
@@ -227,7 +231,8 @@ std::unique_ptr<PushCall::Request> PushCall::Subset(const Request& request, cons
     for (size_t i = 0; i < list.size(); ++i) {
       std::memcpy(to.ids + i * 8, rows->area.ids + size_t{list[i]} * 8, 8);
       if (to.counts != nullptr) std::memcpy(to.counts + i * 4, rows->area.counts + size_t{list[i]} * 4, 4);
-      if (to.values != nullptr) std::memcpy(to.values + i * row_bytes, rows->area.values + list[i] * row_bytes, row_bytes);
+      if (to.values != nullptr)
+        std::memcpy(to.values + i * row_bytes, rows->area.values + list[i] * row_bytes, row_bytes);
     }
   }
   return out;
@@ -256,7 +261,8 @@ void PushCall::EndRequest(const std::shared_ptr<Chunk>& chunk, const absl::Statu
   }
   // Before the seq is complete, so that a Flush that waits for it finds the error.
   if (!report.ok()) core_->NotePushError(report);
-  // No request of this seq is under way or will be sent: from now on low may pass it, and servers refuse late copies.
+  // No request of this seq is under way or will be sent: from now on low may pass it, and servers refuse late
+  // copies.
   core_->window.Complete(chunk->seq);
   EndOne();
 }

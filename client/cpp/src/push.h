@@ -1,7 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// One push or delete on its way. Each chunk has a seq; each server's share of a chunk is one request, whose rows are copied when it
-// is laid out and never change after: a retry sends rows of that copy, with the same seq, for the partitions that failed.
+// One push or delete on its way. Each chunk has a seq; each server's share of a chunk is one request, whose
+// rows are copied when it is laid out and never change after: a retry sends rows of that copy, with the same
+// seq, for the partitions that failed.
 
 #include <future>
 #include <memory>
@@ -28,7 +29,8 @@ class PushCall : public std::enable_shared_from_this<PushCall> {
   };
 
   // Sends the push; waits for room only. The slices are checked; their arrays are not used after it returns.
-  static std::future<absl::StatusOr<PushResult>> Start(Core* core, const Settings& settings, std::vector<PushSlice> slices);
+  static std::future<absl::StatusOr<PushResult>> Start(Core* core, const Settings& settings,
+                                                       std::vector<PushSlice> slices);
 
  private:
   // One seq, until all its requests have ended.

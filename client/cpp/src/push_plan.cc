@@ -38,10 +38,10 @@ absl::Status CheckFinite(const PushSlice& slice) {
     if (AllFinite(values, dim)) continue;
     size_t column = 0;
     while (std::isfinite(values[column])) ++column;
-    return absl::InvalidArgumentError(
-        absl::StrCat("table '", slice.table.name, "': the value for id ", slice.ids[row], ", column ", column, " is ",
-                     std::isnan(values[column]) ? "NaN" : (values[column] > 0 ? "+infinity" : "-infinity"),
-                     "; nothing was sent. A table made with allow_nan takes such values"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "table '", slice.table.name, "': the value for id ", slice.ids[row], ", column ", column, " is ",
+        std::isnan(values[column]) ? "NaN" : (values[column] > 0 ? "+infinity" : "-infinity"),
+        "; nothing was sent. A table made with allow_nan takes such values"));
   }
   return absl::OkStatus();
 }
@@ -83,7 +83,9 @@ void PushSource::GatherRow(uint32_t row, size_t i, const PushTableArea& area) co
   const uint32_t first = unique_.first[row];
   uint8_t* out = area.values + i * dim * 4;
   Place place = At(first);
-  const auto count_at = [](const Place& p) { return p.slice->counts == nullptr ? 1 : p.slice->counts[p.index]; };
+  const auto count_at = [](const Place& p) {
+    return p.slice->counts == nullptr ? 1 : p.slice->counts[p.index];
+  };
   uint32_t count = count_at(place);
   std::memcpy(out, place.slice->values + place.index * dim, dim * 4);
   if (unique_.repeats()) {
@@ -131,8 +133,13 @@ struct Size {
 class Dealer {
  public:
   Dealer(absl::Span<const PushSource> sources, const View& view)
-      : sources_(sources), view_(view), partitions_(view.map.partition_count()), chunk_of_(partitions_.size(), 0),
-        cut_(partitions_.size(), false), filled_(partitions_.size()), next_chunk_(view.servers.size(), 1) {}
+      : sources_(sources),
+        view_(view),
+        partitions_(view.map.partition_count()),
+        chunk_of_(partitions_.size(), 0),
+        cut_(partitions_.size(), false),
+        filled_(partitions_.size()),
+        next_chunk_(view.servers.size(), 1) {}
 
   std::vector<PushChunk> Deal() {
     Measure();
@@ -154,7 +161,9 @@ class Dealer {
     const uint64_t fixed = kHeaderOverhead + kTableOverhead * sources_.size();
     return {link.max_rows_per_request, link.max_message_bytes > fixed ? link.max_message_bytes - fixed : 0};
   }
-  static bool Within(const Size& size, const Size& limit) { return size.rows <= limit.rows && size.bytes <= limit.bytes; }
+  static bool Within(const Size& size, const Size& limit) {
+    return size.rows <= limit.rows && size.bytes <= limit.bytes;
+  }
 
   void Measure() {
     owned_.resize(view_.servers.size());
@@ -169,7 +178,8 @@ class Dealer {
     }
   }
 
-  // Fills chunks with whole partitions, in order. A partition that is too large alone is marked to be cut, in chunks after those.
+  // Fills chunks with whole partitions, in order. A partition that is too large alone is marked to be cut, in
+  // chunks after those.
   void Assign(ServerId s) {
     const Size limit = Limit(s);
     Size open;

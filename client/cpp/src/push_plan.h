@@ -1,7 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What a push becomes: checked, repeated ids found, dealt out to chunks (each with a seq of its own) and servers. A plan holds
-// views of the caller's arrays; rows are gathered and summed when a request is laid out. Not thread-safe.
+// What a push becomes: checked, repeated ids found, dealt out to chunks (each with a seq of its own) and
+// servers. A plan holds views of the caller's arrays; rows are gathered and summed when a request is laid
+// out. Not thread-safe.
 
 #include <optional>
 #include <vector>
@@ -75,8 +76,8 @@ struct PushChunk {
   uint32_t part_count = 0;
 };
 
-// Deals the rows out. One chunk, unless a server's share is over its limits: then whole partitions move to further chunks, and
-// only a partition that is too large alone is cut.
+// Deals the rows out. One chunk, unless a server's share is over its limits: then whole partitions move to
+// further chunks, and only a partition that is too large alone is cut.
 std::vector<PushChunk> PlanChunks(absl::Span<const PushSource> sources, const View& view);
 
 }  // namespace rowhouse::client

@@ -32,10 +32,11 @@ std::chrono::milliseconds BackoffAfter(uint32_t attempts, uint32_t retry_after_m
 }
 
 absl::Status GaveUp(const absl::Status& status, const Patience& patience) {
+  const absl::Status& last = patience.told.ok() ? status : patience.told;
   auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(SteadyNow() - patience.begin).count();
-  return absl::Status(status.code(), absl::StrCat(status.message(), " (gave up after ", patience.attempts,
-                                                  patience.attempts == 1 ? " attempt" : " attempts", " in ", ms,
-                                                  " ms; see retry_timeout)"));
+  return absl::Status(last.code(), absl::StrCat(last.message(), " (gave up after ", patience.attempts,
+                                                patience.attempts == 1 ? " attempt" : " attempts", " in ", ms,
+                                                " ms; see retry_timeout)"));
 }
 
 absl::Status Annotate(const absl::Status& status, absl::string_view prefix) {

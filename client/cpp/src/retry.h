@@ -21,7 +21,8 @@ enum class Verdict {
 // In rising order of what it takes to go on, so that the worst of several is their maximum.
 Verdict Judge(absl::StatusCode code);
 
-// 20 ms, 40 ms, ... 1 s with the number of failed attempts, half of it random; at least what the server asked for.
+// 20 ms, 40 ms, ... 1 s with the number of failed attempts, half of it random; at least what the server asked
+// for.
 std::chrono::milliseconds BackoffAfter(uint32_t attempts, uint32_t retry_after_ms);
 
 // One call's patience.
@@ -29,9 +30,16 @@ struct Patience {
   SteadyTime begin;
   SteadyTime give_up;
   uint32_t attempts = 1;
+  // The last error that was not a missing answer: it says more than that the last attempt had no time left.
+  absl::Status told = absl::OkStatus();
+
+  void Note(const absl::Status& status) {
+    if (!absl::IsDeadlineExceeded(status)) told = status;
+  }
 };
 
-// `status` with a note that it is the last of several attempts.
+// The error to report when patience is at an end: `status`, or what was told before it, with a note that it
+// is the last of several attempts.
 absl::Status GaveUp(const absl::Status& status, const Patience& patience);
 
 // `status` with `prefix` before its message.

@@ -6,7 +6,8 @@
 namespace rowhouse::client {
 
 // The public enums have the numbers of the shared ones.
-static_assert(static_cast<int>(OptimizerConfig::Kind::kRowwiseAdagrad) == static_cast<int>(OptimizerKind::kRowwiseAdagrad));
+static_assert(static_cast<int>(OptimizerConfig::Kind::kRowwiseAdagrad) ==
+              static_cast<int>(OptimizerKind::kRowwiseAdagrad));
 static_assert(static_cast<int>(InitializerConfig::Kind::kInverseSqrtDim) ==
               static_cast<int>(InitializerKind::kInverseSqrtDim));
 static_assert(static_cast<int>(DurabilityLevel::kSync) == static_cast<int>(Durability::kSync));

@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Runs short functions later, on one thread of its own. Thread-safe. Retries and the deadlines of in-process calls wait here.
+// Runs short functions later, on one thread of its own. Thread-safe. Retries and the deadlines of in-process
+// calls wait here.
 
 #include <cstdint>
 #include <map>

@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// How bytes reach one server. The client's logic knows nothing beyond this interface, so the same code runs over gRPC, against a
-// server in this process, and against a faulty network made by tests. Thread-safe.
+// How bytes reach one server. The client's logic knows nothing beyond this interface, so the same code runs
+// over gRPC, against a server in this process, and against a faulty network made by tests. Thread-safe.
 
 #include <chrono>
 #include <functional>
@@ -37,8 +37,8 @@ struct CallOptions {
 class Transport {
  public:
   virtual ~Transport() = default;
-  // Sends one unary call. `method`: full path. Calls `done` exactly once, from any thread, possibly before Call returns, at the
-  // latest soon after the deadline. The caller holds no lock.
+  // Sends one unary call. `method`: full path. Calls `done` exactly once, from any thread, possibly before
+  // Call returns, at the latest soon after the deadline. The caller holds no lock.
   virtual void Call(absl::string_view method, std::shared_ptr<const Buffer> request, CallOptions options,
                     ReplyCallback done) = 0;
   // Ends calls under way, and all later ones, with Cancelled.

@@ -20,7 +20,8 @@ std::vector<uint32_t>& Slots(size_t capacity) {
 
 }  // namespace
 
-UniqueIds FindUniqueIds(TableId table, absl::Span<const absl::Span<const uint64_t>> segments, uint32_t partition_bits) {
+UniqueIds FindUniqueIds(TableId table, absl::Span<const absl::Span<const uint64_t>> segments,
+                        uint32_t partition_bits) {
   size_t total = 0;
   for (const auto& segment : segments) total += segment.size();
   size_t capacity = 16;

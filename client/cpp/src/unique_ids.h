@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Finds the distinct ids of a batch and their partitions: each row goes over the wire once. One hash an id serves both.
+// Finds the distinct ids of a batch and their partitions: each row goes over the wire once. One hash an id
+// serves both.
 
 #include <cstdint>
 #include <vector>
@@ -10,7 +11,8 @@
 
 namespace rowhouse::client {
 
-// The distinct ids of one table's part of a batch, in order of first occurrence. Positions count over all segments.
+// The distinct ids of one table's part of a batch, in order of first occurrence. Positions count over all
+// segments.
 struct UniqueIds {
   static constexpr uint32_t kNone = ~uint32_t{0};
   static constexpr size_t kMaxPositions = kNone - 1;
@@ -26,7 +28,8 @@ struct UniqueIds {
 };
 
 // Requires: at most kMaxPositions ids in all segments together.
-UniqueIds FindUniqueIds(TableId table, absl::Span<const absl::Span<const uint64_t>> segments, uint32_t partition_bits);
+UniqueIds FindUniqueIds(TableId table, absl::Span<const absl::Span<const uint64_t>> segments,
+                        uint32_t partition_bits);
 
 // A list of indices that costs nothing while they are consecutive, which they are with one server.
 class RowList {

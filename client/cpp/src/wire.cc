@@ -122,7 +122,8 @@ void PutPull(Sink& sink, const PullHeader& header, absl::Span<const PullTableHea
 }
 
 template <typename Sink>
-void PutDelete(Sink& sink, const PushHeader& header, const PushTableHeader& table, std::vector<PushTableArea>* areas) {
+void PutDelete(Sink& sink, const PushHeader& header, const PushTableHeader& table,
+               std::vector<PushTableArea>* areas) {
   sink.Fixed64(1, header.history);
   sink.Varint(2, header.map_version);
   sink.Varint(3, header.writer);
@@ -167,7 +168,8 @@ void PutPush(Sink& sink, const PushHeader& header, absl::Span<const PushTableHea
 }
 
 absl::Status Broken(absl::string_view message, size_t offset) {
-  return absl::InternalError(absl::StrCat("the server's ", message, " cannot be read: broken field before byte ", offset,
+  return absl::InternalError(absl::StrCat("the server's ", message,
+                                          " cannot be read: broken field before byte ", offset,
                                           "; is a proxy in between, or another version?"));
 }
 
@@ -244,7 +246,8 @@ size_t PullRequestSize(const PullHeader& header, absl::Span<const PullTableHeade
   return size.size();
 }
 
-Buffer LayOutPullRequest(const PullHeader& header, absl::Span<const PullTableHeader> tables, std::vector<uint8_t*>* ids) {
+Buffer LayOutPullRequest(const PullHeader& header, absl::Span<const PullTableHeader> tables,
+                         std::vector<uint8_t*>* ids) {
   Buffer buffer = Buffer::Allocate(PullRequestSize(header, tables));
   BufferSink sink(buffer.data());
   ids->clear();
@@ -322,7 +325,8 @@ absl::StatusOr<PullAnswer> DecodePullResponse(const ChunkedBytes& bytes) {
   ByteCursor in(bytes);
   bool ok = ForEachField(in, bytes.size(), [&](const Field& f) {
     if (f.number == 1 && f.type == kVarint) out.map_version = f.value;
-    if (f.number == 2 && f.type == kBytes) return DecodeFailure(in, f.extent.offset + f.extent.size, &out.failures);
+    if (f.number == 2 && f.type == kBytes)
+      return DecodeFailure(in, f.extent.offset + f.extent.size, &out.failures);
     if (f.number == 15 && f.type == kBytes) {
       PullTableAnswer table;
       bool fine = ForEachField(in, f.extent.offset + f.extent.size, [&](const Field& g) {
@@ -346,7 +350,8 @@ absl::StatusOr<PushAnswer> DecodePushResponse(const ChunkedBytes& bytes) {
   ByteCursor in(bytes);
   bool ok = ForEachField(in, bytes.size(), [&](const Field& f) {
     if (f.number == 1 && f.type == kVarint) out.map_version = f.value;
-    if (f.number == 2 && f.type == kBytes) return DecodeFailure(in, f.extent.offset + f.extent.size, &out.failures);
+    if (f.number == 2 && f.type == kBytes)
+      return DecodeFailure(in, f.extent.offset + f.extent.size, &out.failures);
     if (f.number == 3 && f.type == kVarint) out.duplicate_parts = f.value;
     if (f.number == 4 && f.type == kVarint) out.skipped_rows = f.value;
     return true;
@@ -359,7 +364,8 @@ absl::StatusOr<PushAnswer> DecodeDeleteResponse(const ChunkedBytes& bytes) {
   PushAnswer out;
   ByteCursor in(bytes);
   bool ok = ForEachField(in, bytes.size(), [&](const Field& f) {
-    if (f.number == 1 && f.type == kBytes) return DecodeFailure(in, f.extent.offset + f.extent.size, &out.failures);
+    if (f.number == 1 && f.type == kBytes)
+      return DecodeFailure(in, f.extent.offset + f.extent.size, &out.failures);
     if (f.number == 2 && f.type == kVarint) out.duplicate_parts = f.value;
     return true;
   });

@@ -1,8 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The hot messages of proto/rowhouse/v1/embedding_service.proto, written and read by hand: a request is one buffer of exact size
-// into which rows are gathered straight from the caller's arrays, and an answer is read in the pieces it arrived in. The bytes
-// are those of the generated code. Stateless, thread-safe.
+// The hot messages of proto/rowhouse/v1/embedding_service.proto, written and read by hand: a request is one
+// buffer of exact size into which rows are gathered straight from the caller's arrays, and an answer is read
+// in the pieces it arrived in. The bytes are those of the generated code. Stateless, thread-safe.
 
 #include <cstdint>
 #include <optional>
@@ -37,7 +37,8 @@ struct PullTableHeader {
 
 size_t PullRequestSize(const PullHeader& header, absl::Span<const PullTableHeader> tables);
 // `ids`: for each table, where its rows * 8 bytes of ids go; not aligned.
-Buffer LayOutPullRequest(const PullHeader& header, absl::Span<const PullTableHeader> tables, std::vector<uint8_t*>* ids);
+Buffer LayOutPullRequest(const PullHeader& header, absl::Span<const PullTableHeader> tables,
+                         std::vector<uint8_t*>* ids);
 
 struct PushHeader {
   bool is_delete = false;  // a DeleteRequest: one table, no epochs, no values
@@ -63,7 +64,8 @@ struct PushTableHeader {
   bool counts = false;
 };
 
-// Where the rows of one table lie in a laid-out request; not aligned. counts is null without counts, values in a delete.
+// Where the rows of one table lie in a laid-out request; not aligned. counts is null without counts, values
+// in a delete.
 struct PushTableArea {
   uint8_t* ids = nullptr;
   uint8_t* counts = nullptr;

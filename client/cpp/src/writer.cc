@@ -37,8 +37,9 @@ absl::StatusOr<WriterId> Writer::Register() {
   RH_RETURN_IF_ERROR(cluster_->CallAny(kRegisterWriter, request, &response));
   if (response.writer() == 0) return absl::InternalError("the server registered writer 0");
   if (response.history() != cluster_->view()->history) {
-    return absl::FailedPreconditionError(absl::StrCat("the cluster was restored: its history is now ", response.history(),
-                                                      ", was ", cluster_->view()->history, "; connect again"));
+    return absl::FailedPreconditionError(absl::StrCat("the cluster was restored: its history is now ",
+                                                      response.history(), ", was ", cluster_->view()->history,
+                                                      "; connect again"));
   }
   return response.writer();
 }

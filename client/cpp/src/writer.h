@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The client's identity for exactly-once: registered at the first push, valid in the process that registered. Thread-safe.
+// The client's identity for exactly-once: registered at the first push, valid in the process that registered.
+// Thread-safe.
 
 #include <atomic>
 #include <string>

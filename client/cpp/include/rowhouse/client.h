@@ -1,18 +1,19 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Rowhouse for trainers in C++: pull rows of many tables into your own arrays, push gradients that are applied exactly once.
+// Rowhouse for trainers in C++: pull rows of many tables into your own arrays, push gradients that are
+// applied exactly once.
 //
-//   auto client = rowhouse::Client::Connect({.address = "127.0.0.1:7600", .writer_name = "trainer-0"}).value();
+//   auto client = rowhouse::Client::Connect({.address = "127.0.0.1:7600", .writer_name = "t0"}).value();
 //   rowhouse::TableSpec spec{.name = "user", .dim = 16, .optimizer = rowhouse::Adagrad(0.1f)};
 //   rowhouse::Table users = client->OpenOrCreateTable(spec).value();
-//   client->Pull({{users, ids, rows}});          // rows: ids.size() * 16 floats
+//   client->Pull({{users, ids, absl::MakeSpan(rows)}}).IgnoreError();  // rows: ids.size() * 16 floats
 //   client->PushAsync({{users, ids, gradients}});
-//   client->Flush();                             // every push is acknowledged
+//   client->Flush().IgnoreError();  // every push is acknowledged, or this is its error
 //
-// Threads: every method may be called from any thread. Lifetime: a call keeps views of the caller's arrays until it returns
-// (Pull, Push) or its future is ready (PullAsync); PushAsync copies what it needs before it returns.
-// Failure: every method returns absl::Status. Lost servers are waited for with back-off up to `retry_timeout`; errors of dropped
-// push futures come out at Flush.
+// Threads: every method may be called from any thread. Lifetime: a call keeps views of the caller's arrays
+// until it returns (Pull, Push) or its future is ready (PullAsync); PushAsync copies what it needs before it
+// returns. Failure: every method returns absl::Status. Lost servers are waited for with back-off up to
+// `retry_timeout`; errors of dropped push futures come out at Flush.
 
 #include <chrono>
 #include <cstdint>
@@ -32,11 +33,12 @@ namespace rowhouse {
 class ClientImpl;
 
 struct ClientOptions {
-  // host:port or unix:/path of any server of the cluster; several, comma-separated, are tried in turn. "local:" makes a
-  // server inside this process (see local_options).
+  // host:port or unix:/path of any server of the cluster; several, comma-separated, are tried in turn.
+  // "local:" makes a server inside this process (see local_options).
   std::string address = "127.0.0.1:7600";
-  // 1 to 128 characters of [A-Za-z0-9_.-]; this trainer's identity for exactly-once pushes. A second client with the same name
-  // makes the first one's pushes fail. Empty: a random one. Clients that only pull never register.
+  // 1 to 128 characters of [A-Za-z0-9_.-]; this trainer's identity for exactly-once pushes. A second client
+  // with the same name makes the first one's pushes fail. Empty: a random one. Clients that only pull never
+  // register.
   std::string writer_name;
   // How long a call waits for a lost or full server before it fails with the server's last error.
   std::chrono::milliseconds retry_timeout = std::chrono::seconds(60);
@@ -52,7 +54,7 @@ struct ClientOptions {
   std::function<void(const std::string& line)> log;
   // For "local:".
   struct Local {
-    std::string data_directory;              // empty: a temporary one, removed at the end
+    std::string data_directory;  // empty: a temporary one, removed at the end
     uint64_t memory_budget_bytes = 512ull << 20;
     uint32_t partitions = 256;
   } local_options;
@@ -61,11 +63,25 @@ struct ClientOptions {
 enum class DurabilityLevel { kVolatile = 1, kAsync = 2, kSync = 3 };
 
 // w -= learning_rate * g
-struct Sgd { float learning_rate = 0.01f; };
+struct Sgd {
+  float learning_rate = 0.01f;
+};
 // torch.optim.Adagrad: s += g*g; w -= learning_rate * g / (sqrt(s) + epsilon)
-struct Adagrad { float learning_rate = 0.01f; float epsilon = 1e-10f; float initial_accumulator = 0; explicit Adagrad(float lr = 0.01f, float eps = 1e-10f, float s0 = 0) : learning_rate(lr), epsilon(eps), initial_accumulator(s0) {} };
+struct Adagrad {
+  float learning_rate = 0.01f;
+  float epsilon = 1e-10f;
+  float initial_accumulator = 0;
+  explicit Adagrad(float lr = 0.01f, float eps = 1e-10f, float s0 = 0)
+      : learning_rate(lr), epsilon(eps), initial_accumulator(s0) {}
+};
 // s += mean(g*g); w -= learning_rate / (sqrt(s) + epsilon) * g
-struct RowwiseAdagrad { float learning_rate = 0.01f; float epsilon = 1e-10f; float initial_accumulator = 0; explicit RowwiseAdagrad(float lr = 0.01f, float eps = 1e-10f, float s0 = 0) : learning_rate(lr), epsilon(eps), initial_accumulator(s0) {} };
+struct RowwiseAdagrad {
+  float learning_rate = 0.01f;
+  float epsilon = 1e-10f;
+  float initial_accumulator = 0;
+  explicit RowwiseAdagrad(float lr = 0.01f, float eps = 1e-10f, float s0 = 0)
+      : learning_rate(lr), epsilon(eps), initial_accumulator(s0) {}
+};
 
 struct OptimizerConfig {
   enum class Kind { kSgd = 1, kAdagrad = 2, kRowwiseAdagrad = 3 } kind = Kind::kSgd;
@@ -73,9 +89,15 @@ struct OptimizerConfig {
   OptimizerConfig() = default;
   OptimizerConfig(Sgd o) : kind(Kind::kSgd), learning_rate(o.learning_rate) {}  // NOLINT: converts
   OptimizerConfig(Adagrad o)  // NOLINT
-      : kind(Kind::kAdagrad), learning_rate(o.learning_rate), epsilon(o.epsilon), initial_accumulator(o.initial_accumulator) {}
+      : kind(Kind::kAdagrad),
+        learning_rate(o.learning_rate),
+        epsilon(o.epsilon),
+        initial_accumulator(o.initial_accumulator) {}
   OptimizerConfig(RowwiseAdagrad o)  // NOLINT
-      : kind(Kind::kRowwiseAdagrad), learning_rate(o.learning_rate), epsilon(o.epsilon), initial_accumulator(o.initial_accumulator) {}
+      : kind(Kind::kRowwiseAdagrad),
+        learning_rate(o.learning_rate),
+        epsilon(o.epsilon),
+        initial_accumulator(o.initial_accumulator) {}
 };
 
 struct InitializerConfig {
@@ -95,7 +117,7 @@ struct TableSpec {
   InitializerConfig initializer;
   uint64_t seed = 0;
   DurabilityLevel durability = DurabilityLevel::kAsync;
-  uint64_t num_rows = 0;                  // 0: any 64-bit id
+  uint64_t num_rows = 0;  // 0: any 64-bit id
   std::optional<uint64_t> padding_id;
   bool unseen_reads_zeros = false;
   bool allow_nan = false;
@@ -119,8 +141,8 @@ class Table {
   std::string name_;
 };
 
-// One table's part of a pull. `rows`: ids.size() * dim floats, row i that of ids[i]; repeats are allowed. `stored`, when not
-// empty: ids.size() bytes, 1 for a stored row and 0 for an initial one.
+// One table's part of a pull. `rows`: ids.size() * dim floats, row i that of ids[i]; repeats are allowed.
+// `stored`, when not empty: ids.size() bytes, 1 for a stored row and 0 for an initial one.
 struct PullSlice {
   const Table& table;
   absl::Span<const uint64_t> ids;
@@ -128,8 +150,8 @@ struct PullSlice {
   absl::Span<uint8_t> stored = {};
 };
 
-// One table's part of a push. `values`: ids.size() * dim floats. Gradients of a repeated id are added in order first.
-// `counts`, when not empty: how many gradients each row stands for.
+// One table's part of a push. `values`: ids.size() * dim floats. Gradients of a repeated id are added in
+// order first. `counts`, when not empty: how many gradients each row stands for.
 struct GradientSlice {
   const Table& table;
   absl::Span<const uint64_t> ids;
@@ -142,7 +164,7 @@ enum class PushKindOption { kGradient = 1, kDelta = 2, kValue = 3 };
 
 struct PushOptions {
   PushKindOption kind = PushKindOption::kGradient;
-  uint64_t step = 0;       // the trainer's step, from 1; 0 when it has none
+  uint64_t step = 0;  // the trainer's step, from 1; 0 when it has none
   uint32_t group_size = 0;
   uint32_t rank = 0;
 };
@@ -174,12 +196,14 @@ struct ServerStatus {
   uint64_t memory_budget_bytes = 0, peak_resident_bytes = 0, resident_bytes = 0;
   uint64_t resident_rows = 0, resident_row_bytes = 0, stored_rows = 0, stored_row_bytes = 0;
   uint64_t spill_disk_bytes = 0, log_disk_bytes = 0;
-  uint64_t pulled_rows = 0, spill_read_rows = 0, pushed_rows = 0, duplicate_parts = 0, uptime_seconds = 0, pid = 0;
+  uint64_t pulled_rows = 0, spill_read_rows = 0, pushed_rows = 0, duplicate_parts = 0, uptime_seconds = 0,
+           pid = 0;
 };
 
 class Client {
  public:
-  // Reaches a server, learns the partition map. Unavailable after retry_timeout; InvalidArgument for a bad option, named.
+  // Reaches a server, learns the partition map. Unavailable after retry_timeout; InvalidArgument for a bad
+  // option, named.
   static absl::StatusOr<std::unique_ptr<Client>> Connect(ClientOptions options);
   // Waits for pushes in flight (up to retry_timeout), then closes.
   ~Client();
@@ -202,15 +226,23 @@ class Client {
   // ---- rows
   // Reads rows of all slices, one call to each server. InvalidArgument when a slice's sizes do not fit.
   absl::Status Pull(absl::Span<const PullSlice> slices);
-  absl::Status Pull(std::initializer_list<PullSlice> slices) { return Pull(absl::MakeConstSpan(slices.begin(), slices.size())); }
+  absl::Status Pull(std::initializer_list<PullSlice> slices) {
+    return Pull(absl::MakeConstSpan(slices.begin(), slices.size()));
+  }
   std::future<absl::Status> PullAsync(absl::Span<const PullSlice> slices);
-  // Applies and waits. InvalidArgument naming table, id and column for a NaN or an infinity (unless the table allows them).
+  // Applies and waits. InvalidArgument naming table, id and column for a NaN or an infinity (unless the table
+  // allows them).
   absl::StatusOr<PushResult> Push(absl::Span<const GradientSlice> slices, const PushOptions& options = {});
-  absl::StatusOr<PushResult> Push(std::initializer_list<GradientSlice> slices, const PushOptions& options = {}) { return Push(absl::MakeConstSpan(slices.begin(), slices.size()), options); }
-  // Sends and returns; waits only for room. Pushes of one client to one partition are applied in the order of calls as long as
-  // none has to be sent again; with max_pushes_in_flight = 1 always. The future may be dropped: Flush reports its error.
-  std::future<absl::StatusOr<PushResult>> PushAsync(absl::Span<const GradientSlice> slices, const PushOptions& options = {});
-  // Waits until every push is acknowledged or has failed; the first error since the last Flush.
+  absl::StatusOr<PushResult> Push(std::initializer_list<GradientSlice> slices,
+                                  const PushOptions& options = {}) {
+    return Push(absl::MakeConstSpan(slices.begin(), slices.size()), options);
+  }
+  // Sends and returns; waits only for room. Pushes that are in flight together may be applied in any order;
+  // with max_pushes_in_flight = 1 pushes are applied in the order of calls. A push too large for one message is
+  // sent as several. The future may be dropped: Flush reports its error.
+  std::future<absl::StatusOr<PushResult>> PushAsync(absl::Span<const GradientSlice> slices,
+                                                    const PushOptions& options = {});
+  // Waits until every push is acknowledged or has failed; the first error of a PushAsync since the last Flush.
   absl::Status Flush();
   // Tells servers which rows will be pulled soon. Errors are not reported: it is a hint.
   void Prefetch(const Table& table, absl::Span<const uint64_t> ids);
@@ -218,9 +250,10 @@ class Client {
   absl::Status Delete(const Table& table, absl::Span<const uint64_t> ids);
   // Deletes rows whose last push was before the time; how many.
   absl::StatusOr<uint64_t> Expire(const Table& table, uint64_t cutoff_unix_seconds);
-  // Walks all stored rows in routing-hash order (the same for every number of servers and partitions), a page at a time, until
-  // `visit` returns a status that is not OK, which is then returned.
-  absl::Status Scan(const Table& table, bool with_state, const std::function<absl::Status(const ScanPage&)>& visit);
+  // Walks all stored rows in routing-hash order (the same for every number of servers and partitions), a page
+  // at a time, until `visit` returns a status that is not OK, which is then returned.
+  absl::Status Scan(const Table& table, bool with_state,
+                    const std::function<absl::Status(const ScanPage&)>& visit);
 
   // ---- observers
   // This client's writer id; 0 before its first push.

@@ -24,7 +24,8 @@ M Parse(const std::string& bytes) {
   return m;
 }
 
-void Fail(PartitionId p, const absl::Status& status, google::protobuf::RepeatedPtrField<v1::PartitionResult>* out) {
+void Fail(PartitionId p, const absl::Status& status,
+          google::protobuf::RepeatedPtrField<v1::PartitionResult>* out) {
   v1::PartitionResult* r = out->Add();
   r->set_partition(p);
   r->set_code(static_cast<int>(status.code()));
@@ -37,7 +38,8 @@ void Fail(PartitionId p, const absl::Status& status, google::protobuf::RepeatedP
 // The way to one server. Calls run on the cluster's threads; a dropped one ends at its deadline.
 class FakeCluster::Network : public Transport, public std::enable_shared_from_this<Network> {
  public:
-  Network(FakeCluster* cluster, ServerId server, Timer* timer) : cluster_(cluster), server_(server), timer_(timer) {}
+  Network(FakeCluster* cluster, ServerId server, Timer* timer)
+      : cluster_(cluster), server_(server), timer_(timer) {}
 
   void Call(absl::string_view method, std::shared_ptr<const Buffer> request, CallOptions options,
             ReplyCallback done) override {
@@ -48,10 +50,10 @@ class FakeCluster::Network : public Transport, public std::enable_shared_from_th
     }
     if (closed()) return once->End(absl::CancelledError("closed"), {});
     std::string bytes(reinterpret_cast<const char*>(request->data()), request->size());
-    timer_->Schedule(options.deadline, [once] { once->End(absl::DeadlineExceededError("no answer in time"), {}); });
-    cluster_->threads_->Post([self = shared_from_this(), method = std::string(method), bytes = std::move(bytes), once] {
-      self->Run(method, bytes, once);
-    });
+    timer_->Schedule(options.deadline,
+                     [once] { once->End(absl::DeadlineExceededError("no answer in time"), {}); });
+    cluster_->threads_->Post([self = shared_from_this(), method = std::string(method),
+                              bytes = std::move(bytes), once] { self->Run(method, bytes, once); });
   }
 
   void Shutdown() override {
@@ -95,13 +97,15 @@ class FakeCluster::Network : public Transport, public std::enable_shared_from_th
     Fault fault = decide ? decide(server_, method, bytes) : Fault();
     if (fault.kind == Fault::kHold) {
       absl::MutexLock lock(&cluster_->mutex_);
-      cluster_->held_.push_back([self = shared_from_this(), method, bytes, once] { self->Answer(method, bytes, {}, once); });
+      cluster_->held_.push_back(
+          [self = shared_from_this(), method, bytes, once] { self->Answer(method, bytes, {}, once); });
       return;
     }
     Answer(method, bytes, fault, once);
   }
 
-  void Answer(const std::string& method, const std::string& bytes, const Fault& fault, const std::shared_ptr<Once>& once) {
+  void Answer(const std::string& method, const std::string& bytes, const Fault& fault,
+              const std::shared_ptr<Once>& once) {
     if (fault.kind == Fault::kDropRequest) return;
     Reply reply;
     reply.retry_after_ms = fault.retry_after_ms;
@@ -258,7 +262,8 @@ const v1::TableSchema* FakeCluster::Find(TableId table) const {
   return nullptr;
 }
 
-FakeCluster::Result FakeCluster::Serve(ServerId server, absl::string_view method, const std::string& request) {
+FakeCluster::Result FakeCluster::Serve(ServerId server, absl::string_view method,
+                                       const std::string& request) {
   absl::MutexLock lock(&mutex_);
   if ((method == kPull || method == kPush) && request.size() > options_.max_message_bytes) {
     violations_.push_back(absl::StrCat("message of ", request.size(), " bytes"));
@@ -286,7 +291,8 @@ FakeCluster::Result FakeCluster::Pull(ServerId server, const std::string& bytes)
   for (const v1::PullTable& t : request.tables()) {
     const v1::TableSchema* schema = Find(t.table_id());
     if (schema == nullptr) return {absl::NotFoundError("no such table"), ""};
-    if (schema->schema_version() != t.schema_version()) return {absl::FailedPreconditionError("old schema version"), ""};
+    if (schema->schema_version() != t.schema_version())
+      return {absl::FailedPreconditionError("old schema version"), ""};
     v1::PullTableRows* out = response.add_tables();
     out->set_table_id(t.table_id());
     out->set_dtype(v1::DATA_TYPE_FLOAT32);
@@ -315,7 +321,8 @@ FakeCluster::Result FakeCluster::Pull(ServerId server, const std::string& bytes)
     if (!status.ok()) Fail(p, status, response.mutable_results());
   }
   std::string answer = response.SerializeAsString();
-  if (answer.size() > options_.max_message_bytes) violations_.push_back(absl::StrCat("answer of ", answer.size(), " bytes"));
+  if (answer.size() > options_.max_message_bytes)
+    violations_.push_back(absl::StrCat("answer of ", answer.size(), " bytes"));
   return {absl::OkStatus(), answer};
 }
 
@@ -337,7 +344,8 @@ FakeCluster::Result FakeCluster::Push(ServerId server, const std::string& bytes)
   for (const v1::PushTable& t : request.tables()) {
     const v1::TableSchema* schema = Find(t.table_id());
     if (schema == nullptr) return {absl::NotFoundError("no such table"), ""};
-    if (schema->schema_version() != t.schema_version()) return {absl::FailedPreconditionError("old schema version"), ""};
+    if (schema->schema_version() != t.schema_version())
+      return {absl::FailedPreconditionError("old schema version"), ""};
     std::vector<uint64_t> ids = Ids(t.ids());
     total += ids.size();
     if (t.values().size() != ids.size() * t.dim() * 4) violations_.push_back("values of the wrong size");
@@ -346,7 +354,8 @@ FakeCluster::Result FakeCluster::Push(ServerId server, const std::string& bytes)
       Row row{t.table_id(), ids[i], std::vector<float>(t.dim())};
       std::memcpy(row.values.data(), t.values().data() + i * t.dim() * 4, t.dim() * 4);
       absl::StrAppend(&content[p], t.table_id(), ":", t.learning_rate(), ":", ids[i], "=",
-                      t.values().substr(i * t.dim() * 4, t.dim() * 4), t.counts().empty() ? "" : t.counts().substr(i * 4, 4));
+                      t.values().substr(i * t.dim() * 4, t.dim() * 4),
+                      t.counts().empty() ? "" : t.counts().substr(i * 4, 4));
       parts[p].push_back(std::move(row));
     }
   }
@@ -356,7 +365,8 @@ FakeCluster::Result FakeCluster::Push(ServerId server, const std::string& bytes)
   for (auto& [p, rows] : parts) {
     Applied key{request.writer(), request.seq(), p};
     auto [sent, is_new] = content_.emplace(key, content[p]);
-    if (!is_new && sent->second != content[p]) violations_.push_back(absl::StrCat("content of seq ", key.seq, " changed"));
+    if (!is_new && sent->second != content[p])
+      violations_.push_back(absl::StrCat("content of seq ", key.seq, " changed"));
     if (absl::Status status = CheckPartition(server, p); !status.ok()) {
       Fail(p, status, response.mutable_results());
       continue;
@@ -367,7 +377,8 @@ FakeCluster::Result FakeCluster::Push(ServerId server, const std::string& bytes)
     }
     for (const Row& row : rows) {  // SGD with learning rate -1: rows become sums of what was pushed
       std::vector<float>& to = rows_.try_emplace({row.table, row.id}, row.values.size(), 0.0f).first->second;
-      for (size_t c = 0; c < to.size(); ++c) to[c] = request.kind() == v1::PUSH_KIND_VALUE ? row.values[c] : to[c] + row.values[c];
+      for (size_t c = 0; c < to.size(); ++c)
+        to[c] = request.kind() == v1::PUSH_KIND_VALUE ? row.values[c] : to[c] + row.values[c];
     }
   }
   return {absl::OkStatus(), response.SerializeAsString()};
@@ -408,7 +419,8 @@ FakeCluster::Result FakeCluster::Scan(const std::string& bytes) {
   for (const auto& [hash, row] : sorted) {
     if (at >= begin && at < begin + 2) {
       response.mutable_ids()->append(reinterpret_cast<const char*>(&row.first), 8);
-      response.mutable_values()->append(reinterpret_cast<const char*>(row.second.data()), row.second.size() * 4);
+      response.mutable_values()->append(reinterpret_cast<const char*>(row.second.data()),
+                                        row.second.size() * 4);
       if (request.with_state()) {
         float state = 0.5f;
         response.set_state_floats(1);
@@ -421,7 +433,8 @@ FakeCluster::Result FakeCluster::Scan(const std::string& bytes) {
   return {absl::OkStatus(), response.SerializeAsString()};
 }
 
-FakeCluster::Result FakeCluster::Admin(ServerId server, absl::string_view method, const std::string& request) {
+FakeCluster::Result FakeCluster::Admin(ServerId server, absl::string_view method,
+                                       const std::string& request) {
   if (method == kGetPartitionMap) {
     v1::GetPartitionMapResponse map;
     map.set_cluster(5);
@@ -457,7 +470,8 @@ FakeCluster::Result FakeCluster::Admin(ServerId server, absl::string_view method
     auto create = Parse<v1::CreateTableRequest>(request);
     v1::TableSchema& schema = tables_[create.schema().name()];
     v1::CreateTableResponse response;
-    if (schema.table_id() != 0 && !create.if_not_exists()) return {absl::AlreadyExistsError("the name is taken"), ""};
+    if (schema.table_id() != 0 && !create.if_not_exists())
+      return {absl::AlreadyExistsError("the name is taken"), ""};
     if (schema.table_id() == 0) {
       schema = create.schema();
       schema.set_table_id(next_table_++);
@@ -470,7 +484,8 @@ FakeCluster::Result FakeCluster::Admin(ServerId server, absl::string_view method
   if (method == kDescribeTable) {
     auto describe = Parse<v1::DescribeTableRequest>(request);
     for (const auto& [name, schema] : tables_) {
-      if (schema.table_id() == 0 || (name != describe.name() && schema.table_id() != describe.table_id())) continue;
+      if (schema.table_id() == 0 || (name != describe.name() && schema.table_id() != describe.table_id()))
+        continue;
       v1::DescribeTableResponse response;
       *response.mutable_schema() = schema;
       return {absl::OkStatus(), response.SerializeAsString()};

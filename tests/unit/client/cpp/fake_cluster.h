@@ -1,7 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A cluster in memory that does just enough, over generated messages, and a network to it that can be told to misbehave. What was
-// applied is kept outside of what the client believes: each (writer, seq, partition) with its content. Thread-safe.
+// A cluster in memory that does just enough, over generated messages, and a network to it that can be told to
+// misbehave. What was applied is kept outside of what the client believes: each (writer, seq, partition) with
+// its content. Thread-safe.
 
 #include <deque>
 #include <functional>
@@ -84,7 +85,8 @@ class FakeCluster {
   std::vector<Seen> seen(absl::string_view method) const;
   std::vector<v1::PushRequest> pushes() const;
   std::vector<v1::PullRequest> pulls() const;
-  // Broken promises of the client: content changed under a (seq, partition), wrong epochs, low and so on. Empty when none.
+  // Broken promises of the client: content changed under a (seq, partition), wrong epochs, low and so on.
+  // Empty when none.
   std::vector<std::string> violations() const;
 
  private:
@@ -100,7 +102,8 @@ class FakeCluster {
   Result Push(ServerId server, const std::string& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Result Delete(ServerId server, const std::string& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Result Scan(const std::string& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Result Admin(ServerId server, absl::string_view method, const std::string& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Result Admin(ServerId server, absl::string_view method, const std::string& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   PartitionId PartitionOf(TableId table, uint64_t id) const;
   absl::Status CheckPartition(ServerId server, PartitionId p) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   const v1::TableSchema* Find(TableId table) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

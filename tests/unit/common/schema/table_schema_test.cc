@@ -111,10 +111,9 @@ TEST(ValidateAlter, HyperParametersAndPoliciesMayChange) {
   TableSchema after = Good();
   after.version = 2;
   after.optimizer.hyper = {.learning_rate = 1, .epsilon = 1};
-  after.unseen_policy = UnseenPolicy::kZeros;
   after.nan_policy = NanPolicy::kAllow;
   after.frozen = true;
-  after.durability = Durability::kVolatile;
+  after.durability = Good().durability == Durability::kSync ? Durability::kAsync : Durability::kSync;
   EXPECT_EQ(ValidateAlter(Good(), after), absl::OkStatus());
 }
 
@@ -127,7 +126,9 @@ TEST(ValidateAlter, NamesTheFixedField) {
       {"optimizer.initial_accumulator", "", "", [](TableSchema& s) { s.optimizer.initial_accumulator = 1; }},
       {"initializer", "", "", [](TableSchema& s) { s.initializer.high = 1; }},
       {"seed", "", "", [](TableSchema& s) { s.seed = 1; }},
+      {"unseen_policy", "", "", [](TableSchema& s) { s.unseen_policy = UnseenPolicy::kZeros; }},
       {"num_rows", "", "", [](TableSchema& s) { s.num_rows = 200; }},
+      {"durability (to or from volatile)", "", "", [](TableSchema& s) { s.durability = Durability::kVolatile; }},
       {"padding_id", "", "", [](TableSchema& s) { s.padding_id.reset(); }},
       {"track_last_push_time", "", "", [](TableSchema& s) { s.track_last_push_time = true; }},
   };

@@ -17,11 +17,13 @@ using ::testing::HasSubstr;
 TEST(CriteoLine, FieldsLandInTheirColumns) {
   std::string line = "1";
   for (int i = 0; i < kDenseCount; ++i) line += "\t" + std::to_string(i);
-  for (int i = 0; i < kSparseCount; ++i) line += "\t0000000" + std::string(1, "0123456789abcdefghijklmnop"[i % 16]);
+  for (int i = 0; i < kSparseCount; ++i) line += "\t0000000" + std::string(1, "0123456789abcdef"[i % 16]);
   Sample sample;
   ASSERT_TRUE(ParseCriteoLine(line, &sample).ok());
   EXPECT_EQ(sample.label, 1);
-  for (int i = 0; i < kDenseCount; ++i) EXPECT_FLOAT_EQ(sample.dense[i], std::log(1.0f + static_cast<float>(i)));
+  for (int i = 0; i < kDenseCount; ++i) {
+    EXPECT_FLOAT_EQ(sample.dense[i], std::log(1.0f + static_cast<float>(i)));
+  }
   for (int i = 0; i < kSparseCount; ++i) EXPECT_EQ(sample.ids[i], i % 16);
 }
 
@@ -49,21 +51,27 @@ TEST(CriteoLine, CarriageReturnIsIgnored) {
 
 TEST(CriteoLine, ErrorsNameColumnAndText) {
   Sample sample;
-  EXPECT_THAT(std::string(ParseCriteoLine(Line("2", "1", ""), &sample).message()), HasSubstr("column 1: expected the label"));
-  EXPECT_THAT(std::string(ParseCriteoLine(Line("0", "1.5", ""), &sample).message()), HasSubstr("column 2: expected an integer"));
-  EXPECT_THAT(std::string(ParseCriteoLine(Line("0", "1", "xyz"), &sample).message()),
+  const auto error = [](const std::string& line) {
+    Sample sample;
+    return std::string(ParseCriteoLine(line, &sample).message());
+  };
+  EXPECT_THAT(error(Line("2", "1", "")), HasSubstr("column 1: expected the label 0 or 1, got \"2\""));
+  EXPECT_THAT(error(Line("0", "1.5", "")),
+              HasSubstr("column 2: expected an integer or nothing, got \"1.5\""));
+  EXPECT_THAT(error(Line("0", "1", "xyz")),
               HasSubstr("column 15: expected 1 to 8 hex digits or nothing, got \"xyz\""));
   EXPECT_FALSE(ParseCriteoLine(Line("0", "1", "000000001"), &sample).ok());
   EXPECT_FALSE(ParseCriteoLine(Line("0", "99999999999999999999", ""), &sample).ok());
-  EXPECT_THAT(std::string(ParseCriteoLine("0\t1", &sample).message()), HasSubstr("expected 40 columns, got 2"));
-  EXPECT_THAT(std::string(ParseCriteoLine(Line("0", "1", "") + "\t", &sample).message()), HasSubstr("got 41"));
+  EXPECT_THAT(error("0\t1"), HasSubstr("expected 40 columns, got 2"));
+  EXPECT_THAT(error(Line("0", "1", "") + "\t"), HasSubstr("got 41"));
   EXPECT_FALSE(ParseCriteoLine("", &sample).ok());
 }
 
 TEST(CriteoReader, SkipsAndCountsBadLines) {
   TestDirectory directory;
   const std::string path = directory.File("a.tsv");
-  WriteText(path, Line("1", "1", "a") + "\nrubbish\n" + Line("x", "1", "b") + "\n" + Line("0", "1", "c") + "\n");
+  WriteText(path,
+            Line("1", "1", "a") + "\nrubbish\n" + Line("x", "1", "b") + "\n" + Line("0", "1", "c") + "\n");
   CriteoReader reader({path}, false);
   Sample sample;
   ASSERT_TRUE(*reader.Next(&sample));

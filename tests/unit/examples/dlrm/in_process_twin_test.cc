@@ -50,8 +50,8 @@ TEST(TwinTable, RowwiseAdagradGoldenValues) {
 }
 
 TEST(TwinTable, RowwiseMeanUsesSixteenLanes) {
-  // 1 + 2^-24 rounds to 1 in binary32. Elements 0 and 16 share lane 0, so 2^-24 is lost there; elements 1 and 17 add up in
-  // lane 1 to 2^-23 first, which survives the sum with lane 0.
+  // 1 + 2^-24 rounds to 1 in binary32. Elements 0 and 16 share lane 0, so 2^-24 is lost there; elements 1 and
+  // 17 add up in lane 1 to 2^-23 first, which survives the sum with lane 0.
   TwinTable table(Options(OptimizerKind::kRowwiseAdagrad, 18), 0);
   std::vector<float> gradient(18, 0.0f);
   gradient[0] = 1;
@@ -75,7 +75,9 @@ TEST(TwinTable, ReadingStoresNothing) {
 
 TEST(TwinTable, InitialRowsAreTheGoldenOnes) {
   const auto golden = nlohmann::json::parse(ReadText(ROWHOUSE_GOLDEN_DIR "/initial_rows.json"));
-  const auto number = [](const nlohmann::json& hex) { return std::stoull(hex.get<std::string>(), nullptr, 16); };
+  const auto number = [](const nlohmann::json& hex) {
+    return std::stoull(hex.get<std::string>(), nullptr, 16);
+  };
   int checked = 0;
   for (const auto& entry : golden["cases"]) {
     if (entry["initializer"] != "uniform") continue;

@@ -47,7 +47,8 @@ EmbeddingRows RandomRows(const Batch& batch, size_t dim, RandomStream* random) {
 }
 
 // One layer after the other, in double, from the arrays of Mlp::Arrays.
-Doubles ReferenceMlp(const std::vector<int>& sizes, bool relu_last, const std::vector<Doubles>& arrays, Doubles x) {
+Doubles ReferenceMlp(const std::vector<int>& sizes, bool relu_last, const std::vector<Doubles>& arrays,
+                     Doubles x) {
   for (size_t layer = 0; layer + 1 < sizes.size(); ++layer) {
     const int in = sizes[layer], out = sizes[layer + 1];
     const Doubles& w = arrays[layer * 6];
@@ -102,7 +103,9 @@ Reference MakeReference(const ModelOptions& options, Dlrm* model, const Embeddin
   for (size_t i = 0; i < arrays.size(); ++i) {
     (i < bottom_arrays ? reference.bottom : reference.top).emplace_back(arrays[i].begin(), arrays[i].end());
   }
-  for (int c = 0; c < kSparseCount; ++c) reference.rows[c].assign(rows.columns[c].begin(), rows.columns[c].end());
+  for (int c = 0; c < kSparseCount; ++c) {
+    reference.rows[c].assign(rows.columns[c].begin(), rows.columns[c].end());
+  }
   return reference;
 }
 
@@ -131,7 +134,8 @@ TEST(Dlrm, GradientsAreTheSlopesOfTheLoss) {
     EXPECT_NEAR(loss, reference.Loss(batch, 3), 1e-5);
     for (int c = 0; c < kSparseCount; c += 5) {
       for (size_t i = 0; i < reference.rows[c].size(); ++i) {
-        EXPECT_NEAR(gradients.columns[c][i], Slope(reference, batch, 3, &reference.rows[c][i]), 2e-5) << c << " " << i;
+        const double slope = Slope(reference, batch, 3, &reference.rows[c][i]);
+        EXPECT_NEAR(gradients.columns[c][i], slope, 2e-5) << c << " " << i;
       }
     }
     const auto check = [&](std::vector<Doubles>& arrays, const Mlp::Tape& tape) {
@@ -159,7 +163,9 @@ TEST(Dlrm, PredictGivesTheLogitsOfTheLoss) {
   std::vector<float> logits;
   model->Predict(batch, rows, &logits);
   double loss = 0;
-  for (size_t s = 0; s < 5; ++s) loss += std::log1p(std::exp(batch.labels[s] == 1 ? -logits[s] : logits[s])) / 5;
+  for (size_t s = 0; s < 5; ++s) {
+    loss += std::log1p(std::exp(batch.labels[s] == 1 ? -logits[s] : logits[s])) / 5;
+  }
   EmbeddingRows gradients;
   EXPECT_NEAR(model->ComputeGradients(batch, rows, &gradients), loss, 1e-5);
 }

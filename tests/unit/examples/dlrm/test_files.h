@@ -2,14 +2,13 @@
 #pragma once
 // A temporary directory and small Criteo lines for the trainer's tests.
 
+#include <gtest/gtest.h>
 #include <zlib.h>
 
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
-
-#include <gtest/gtest.h>
 
 namespace rowhouse::dlrm {
 

@@ -101,7 +101,8 @@ TEST(SyntheticData, BadOptionsAreNamed) {
   TestDirectory directory;
   SyntheticDataOptions options = SmallData(directory, 1);
   options.model.skew = -1;
-  EXPECT_THAT(std::string(WriteSyntheticData(options).status().message()), HasSubstr("--skew must be 0 to 3, got -1"));
+  EXPECT_THAT(std::string(WriteSyntheticData(options).status().message()),
+              HasSubstr("--skew must be 0 to 3, got -1"));
   options = SmallData(directory, 1);
   options.train_files = 0;
   EXPECT_THAT(std::string(WriteSyntheticData(options).status().message()), HasSubstr("--files"));

@@ -292,6 +292,12 @@ TEST_F(TableCatalogTest, BackgroundCatchesUpAtStartAndWhenAsked) {
   catalog().Stop();
 }
 
+TEST_F(TableCatalogTest, WhatIsUnknownIsUnavailableUntilACatchUpSaysOtherwise) {
+  EXPECT_EQ(catalog().CheckFresh().code(), absl::StatusCode::kUnavailable);
+  ASSERT_TRUE(catalog().SyncNow().ok());
+  EXPECT_TRUE(catalog().CheckFresh().ok());
+}
+
 TEST(FloorOf, HandComputed) {
   MetaRange range;
   EXPECT_EQ(FloorOf(range)->floor, 0u);

@@ -4,81 +4,14 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <cstring>
 #include <random>
 
 #include "common/routing/routing_hash.h"
 #include "tests/support/node.h"
+#include "tests/support/row_oracle.h"
 
 namespace rowhouse::server {
 namespace {
-
-// The oracle: torch's Adagrad and the documented initial rows, written from their definitions, kept outside the server.
-class Oracle {
- public:
-  explicit Oracle(TableSchema schema) : schema_(std::move(schema)) {}
-
-  void Push(const std::vector<Id>& ids, const std::vector<float>& values) {
-    std::vector<Id> order;
-    std::map<Id, std::vector<float>> sums;
-    for (size_t i = 0; i < ids.size(); ++i) {
-      auto [it, first] = sums.try_emplace(ids[i]);
-      if (first) {
-        order.push_back(ids[i]);
-        it->second.assign(values.begin() + static_cast<long>(i * schema_.dim), values.begin() + static_cast<long>((i + 1) * schema_.dim));
-      } else {
-        for (uint32_t c = 0; c < schema_.dim; ++c) it->second[c] = it->second[c] + values[i * schema_.dim + c];
-      }
-    }
-    for (Id id : order) {
-      Row& row = RowOf(id);
-      for (uint32_t c = 0; c < schema_.dim; ++c) {
-        const float g = sums[id][c];
-        row.state[c] = row.state[c] + g * g;
-        row.weights[c] = row.weights[c] - (schema_.optimizer.hyper.learning_rate * g) / (std::sqrt(row.state[c]) + schema_.optimizer.hyper.epsilon);
-      }
-    }
-  }
-
-  TableBits Bits() const {
-    TableBits out;
-    for (const auto& [id, row] : rows_) {
-      RowBits bits(2 * schema_.dim);
-      std::memcpy(bits.data(), row.weights.data(), schema_.dim * 4);
-      std::memcpy(bits.data() + schema_.dim, row.state.data(), schema_.dim * 4);
-      out[id] = bits;
-    }
-    return out;
-  }
-
- private:
-  struct Row {
-    std::vector<float> weights, state;
-  };
-  static uint64_t Mix(uint64_t x) {
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ull;
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EBull;
-    return x ^ (x >> 31);
-  }
-  Row& RowOf(Id id) {
-    auto [it, first] = rows_.try_emplace(id);
-    if (first) {
-      const uint64_t key = Mix(Mix(schema_.seed + 0x9E3779B97F4A7C15ull) + id);
-      for (uint32_t c = 0; c < schema_.dim; ++c) {
-        const float u = static_cast<float>(Mix(key + (c + 1) * 0x9E3779B97F4A7C15ull) >> 40) * 0x1p-24f;
-        const float width = schema_.initializer.high - schema_.initializer.low;
-        const float scaled = width * u;
-        it->second.weights.push_back(schema_.initializer.low + scaled);
-      }
-      it->second.state.assign(schema_.dim, 0.0f);
-    }
-    return it->second;
-  }
-
-  const TableSchema schema_;
-  std::map<Id, Row> rows_;
-};
 
 struct Batch {
   std::vector<Id> ids;
@@ -106,7 +39,7 @@ void ExpectAllOk(const PushOutcome& outcome) {
 TEST(Promises, AnyNumberOfPartitionsGivesTheRowsOfTheOracle) {
   const TableSchema schema = AdagradSchema(1, 7);
   const auto batches = MakeBatches(1, 30, 200, 1000, 7);
-  Oracle oracle(schema);
+  RowOracle oracle(schema);
   for (const Batch& batch : batches) oracle.Push(batch.ids, batch.values);
   for (uint32_t partitions : {1u, 4u, 16u, 256u}) {
     SCOPED_TRACE(partitions);
@@ -126,7 +59,7 @@ TEST(Promises, AnyNumberOfPartitionsGivesTheRowsOfTheOracle) {
 TEST(Promises, BudgetOfAFractionOfTheRowsGivesTheSameRows) {
   const TableSchema schema = AdagradSchema(1, 64, Durability::kAsync);
   const auto batches = MakeBatches(2, 60, 1000, 40000, 64);
-  Oracle oracle(schema);
+  RowOracle oracle(schema);
   NodeDisk disk;
   Node node({.partitions = 16, .memory_bytes = 6 << 20}, &disk);  // 512-byte rows, about 31,000 of them: 16 MB
   ASSERT_TRUE(node.Start().ok());
@@ -148,7 +81,7 @@ TEST(Promises, KilledAnywhereTheSameBitsComeBack) {
   std::mt19937_64 random(99);
   for (int round = 0; round < 8; ++round) {
     SCOPED_TRACE(round);
-    Oracle oracle(schema);
+    RowOracle oracle(schema);
     NodeDisk disk;
     auto node = std::make_unique<Node>(NodeOptions{.partitions = 8, .memory_bytes = 3 << 20}, &disk);
     ASSERT_TRUE(node->Start().ok());
@@ -178,7 +111,7 @@ TEST(Promises, KilledAnywhereTheSameBitsComeBack) {
 
 TEST(Promises, RetryWithOnePartMissingAppliesExactlyThatPart) {
   const TableSchema schema = AdagradSchema(1, 4);
-  Oracle oracle(schema);
+  RowOracle oracle(schema);
   NodeDisk disk;
   Node node({.partitions = 4}, &disk);
   ASSERT_TRUE(node.Start().ok());
@@ -226,7 +159,7 @@ TEST(Promises, PushOfTwoTablesInOnePartitionIsWholeOrAbsentAtEveryByteOfItsRecor
   NodeDisk whole;
   run(whole);
   ASSERT_GT(size_after, size_before);
-  Oracle first_oracle(first), second_oracle(second);
+  RowOracle first_oracle(first), second_oracle(second);
   first_oracle.Push(ids, first_values);
   second_oracle.Push(ids, second_values);
   for (uint64_t cut = size_before; cut <= size_after; ++cut) {

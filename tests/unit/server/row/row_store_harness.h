@@ -153,6 +153,7 @@ class RowStoreHarness {
   // As a restart: what was not written is lost, volatile tables get a new generation.
   void Reopen() {
     store.reset();
+    ASSERT_EQ(RowMemory(), 0u);
     ++options.volatile_generation;
     Open();
   }
@@ -165,7 +166,9 @@ class RowStoreHarness {
     table.spec.is_volatile = is_volatile;
     table.factory = std::make_unique<TestFactory>(id, table.spec.layout);
     table.spec.factory = table.factory.get();
-    if (store != nullptr) ASSERT_TRUE(store->AddTable(table.spec).ok());
+    if (store != nullptr) {
+      ASSERT_TRUE(store->AddTable(table.spec).ok());
+    }
   }
   PartitionId PartitionOf(TableId table, Id id) const {
     return PartitionOfHash(RoutingHash(table, id), options.partition_bits);

@@ -1,0 +1,137 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+#include "server/rpc/grpc_transport.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <limits>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "server/rpc/grpc_calls.h"
+
+namespace rowhouse::server {
+namespace {
+
+// Calls that wait for a client, for each queue. More clients at once queue inside gRPC.
+constexpr int kWaitingRawCalls = 64;
+constexpr int kWaitingGenericCalls = 16;
+constexpr int kMaxStreamsPerConnection = 128;
+constexpr int kMinPingIntervalMs = 10'000;  // clients that keep idle connections alive ping every 20 s
+constexpr int kMaxQueueThreads = 256;
+
+class GrpcTransportImpl final : public GrpcTransport {
+ public:
+  GrpcTransportImpl(const GrpcTransportOptions& options, RequestHandler* handler)
+      : options_(options), host_(handler, options.health, options.ledger) {}
+  ~GrpcTransportImpl() override { Drain(absl::ZeroDuration()); }
+
+  absl::Status Listen();
+  void Drain(absl::Duration timeout) override;
+  std::string address() const override { return address_; }
+
+ private:
+  static void Run(CallQueue* queue);
+
+  const GrpcTransportOptions options_;
+  CallHost host_;
+  std::string address_;
+  std::vector<std::unique_ptr<CallQueue>> queues_;
+  std::unique_ptr<grpc::Server> server_;
+  std::vector<std::thread> threads_;
+};
+
+void SetArguments(const GrpcTransportOptions& options, grpc::ServerBuilder& builder) {
+  builder.SetMaxReceiveMessageSize(static_cast<int>(options.max_message_bytes));
+  builder.SetMaxSendMessageSize(static_cast<int>(options.max_message_bytes));
+  // The size of a compressed message is checked before it is inflated: refuse compression.
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingIntervalMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  // Two servers on one port would each get some of the connections.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  if (options.memory_quota_bytes != 0) {
+    grpc::ResourceQuota quota("rowhouse");
+    quota.Resize(options.memory_quota_bytes);
+    builder.SetResourceQuota(quota);
+  }
+}
+
+absl::Status GrpcTransportImpl::Listen() {
+  grpc::ServerBuilder builder;
+  SetArguments(options_, builder);
+  int port = 0;
+  builder.AddListeningPort(options_.address, grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&host_.raw_service);
+  builder.RegisterAsyncGenericService(&host_.generic_service);
+  for (int i = 0; i < options_.queue_threads; ++i) {
+    auto queue = std::make_unique<CallQueue>();
+    queue->queue = builder.AddCompletionQueue();
+    queues_.push_back(std::move(queue));
+  }
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr || port <= 0) {
+    if (server_ != nullptr) server_->Shutdown();
+    for (auto& queue : queues_) {
+      queue->queue->Shutdown();
+      Run(queue.get());  // to its end: nothing was posted
+    }
+    server_.reset();
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", options_.address,
+                                               ": it is in use, or no address of this machine; choose another --listen"));
+  }
+  address_ = options_.address;
+  if (!absl::StartsWith(address_, "unix")) address_ = absl::StrCat(address_.substr(0, address_.rfind(':')), ":", port);
+  for (auto& queue : queues_) {
+    for (int i = 0; i < kWaitingRawCalls; ++i) {
+      PostRawCall(RawMethod::kPull, &host_, queue.get());
+      PostRawCall(RawMethod::kPush, &host_, queue.get());
+    }
+    for (int i = 0; i < kWaitingGenericCalls; ++i) PostGenericCall(&host_, queue.get());
+  }
+  for (auto& queue : queues_) threads_.emplace_back([queue = queue.get()]() { Run(queue); });
+  return absl::OkStatus();
+}
+
+void GrpcTransportImpl::Run(CallQueue* queue) {
+  void* tag = nullptr;
+  bool ok = false;
+  while (queue->queue->Next(&tag, &ok)) {
+    static_cast<CompletionTag*>(tag)->Complete(ok);
+    // Calls that wait come back only when the server is shut down, so the last one to go leaves nobody who could use the queue.
+    if (queue->calls == 0) queue->queue->Shutdown();
+  }
+}
+
+void GrpcTransportImpl::Drain(absl::Duration timeout) {
+  if (server_ == nullptr) return;
+  if (options_.health != nullptr) options_.health->SetServing(false);
+  host_.EndWatches();
+  server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(timeout));
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+  server_.reset();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<GrpcTransport>> GrpcTransport::Start(const GrpcTransportOptions& options, RequestHandler* handler) {
+  if (options.queue_threads < 1 || options.queue_threads > kMaxQueueThreads) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("queue_threads is ", options.queue_threads, ", allowed are 1 to ", kMaxQueueThreads));
+  }
+  if (options.max_message_bytes == 0 || options.max_message_bytes > static_cast<uint64_t>(std::numeric_limits<int>::max())) {
+    return absl::InvalidArgumentError(absl::StrCat("max_message_bytes is ", options.max_message_bytes, ", allowed are 1 to 2^31 - 1"));
+  }
+  auto transport = std::make_unique<GrpcTransportImpl>(options, handler);
+  const absl::Status listening = transport->Listen();
+  if (!listening.ok()) return listening;
+  return transport;
+}
+
+}  // namespace rowhouse::server

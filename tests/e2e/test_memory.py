@@ -1,0 +1,76 @@
+# Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+"""A byte budget is a byte budget: a table several times the server's memory, loaded, read, and read again after a crash.
+ROWHOUSE_E2E_ROWS_GIB sets the size of its weights; the default is half a GiB, four times the budget."""
+import os
+import unittest
+
+import numpy as np
+from cluster import Cluster
+from wire import Client, pb
+
+BUDGET = 128 << 20
+DIM = 64
+ROWS = int(float(os.environ.get("ROWHOUSE_E2E_ROWS_GIB", "0.5")) * (1 << 30)) // (4 * DIM)
+CHUNK = 16384  # rows of a request, 4 MiB
+SAMPLE = 20000
+
+
+def rows_of(ids):
+    """A table's rows: whole numbers below 2^24 that tell id and column apart."""
+    columns = np.arange(DIM, dtype=np.uint64) * np.uint64(7919)
+    return ((ids[:, None] * np.uint64(31) + columns[None, :]) & np.uint64(0xFFFFFF)).astype(np.float32)
+
+
+class Memory(unittest.TestCase):
+    def check_peak(self, cluster, when):
+        peak = cluster.peak_resident_bytes(0)
+        self.assertLessEqual(peak, BUDGET, f"VmHWM of the server {when}")
+
+    def check_rows(self, client, table, ids, stored=True):
+        """Bit by bit."""
+        for begin in range(0, len(ids), CHUNK):
+            chunk = ids[begin:begin + CHUNK]
+            rows, is_stored = client.pull(table, chunk)
+            self.assertTrue((is_stored == stored).all(), f"stored bits of ids from {chunk[0]}")
+            expected = rows_of(chunk) if stored else np.zeros((len(chunk), DIM), np.float32)
+            self.assertTrue(np.array_equal(rows.view(np.uint32), expected.view(np.uint32)), f"rows of ids from {chunk[0]}")
+
+    def load(self, cluster):
+        client = Client(cluster)
+        table = client.create_table("large", DIM, initializer=self.zeros(client))
+        for begin in range(0, ROWS, CHUNK):
+            ids = np.arange(begin, min(begin + CHUNK, ROWS), dtype=np.uint64)
+            client.push_rows(table, ids, rows_of(ids), pb.PUSH_KIND_VALUE)
+        return client, table
+
+    @staticmethod
+    def zeros(client):
+        return client.schema_pb.Initializer(zeros=client.schema_pb.ZerosInitializer())
+
+    def test_rows_of_several_budgets(self):
+        everything = np.arange(ROWS, dtype=np.uint64)
+        sample = np.random.default_rng(1).permutation(ROWS)[:SAMPLE].astype(np.uint64)
+        with Cluster(servers=1, partitions=16, budget="128MiB") as cluster:
+            client, table = self.load(cluster)
+            self.check_peak(cluster, "after the load")
+            self.check_rows(client, table, client.in_hash_order(table, everything))
+            self.check_rows(client, table, sample)
+            self.check_rows(client, table, everything[:CHUNK] + np.uint64(ROWS), stored=False)
+            self.check_peak(cluster, "after reading all rows")
+            (status,) = cluster.status()
+            self.assertEqual(status["memory_budget_bytes"], BUDGET)
+            self.assertGreater(status["spill_read_rows"], ROWS // 2)
+
+            cluster.kill(0)
+            cluster.start(0)
+            cluster.wait_ready()
+            self.check_peak(cluster, "after the recovery")
+            client = Client(cluster, "after-the-kill")
+            self.check_rows(client, table, client.in_hash_order(table, everything))
+            self.check_rows(client, table, sample)
+            self.check_peak(cluster, "after reading all rows again")
+            self.assertEqual(cluster.stop(0), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,588 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
+#include <random>
+
+#include "common/routing/routing_hash.h"
+#include "fake_cluster.h"
+
+namespace rowhouse::client {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+TableSpec Spec(const std::string& name, uint32_t dim, bool allow_nan = false) {
+  TableSpec spec;
+  spec.name = name;
+  spec.dim = dim;
+  spec.allow_nan = allow_nan;
+  return spec;
+}
+
+ClientOptions Quick() {
+  ClientOptions options;
+  options.retry_timeout = std::chrono::milliseconds(300);
+  options.attempt_timeout = std::chrono::milliseconds(50);
+  return options;
+}
+
+template <typename T>
+std::vector<T> Unpack(const std::string& bytes) {
+  std::vector<T> out(bytes.size() / sizeof(T));
+  std::memcpy(out.data(), bytes.data(), bytes.size());
+  return out;
+}
+
+std::vector<uint64_t> Range(uint64_t n) {
+  std::vector<uint64_t> ids(n);
+  std::iota(ids.begin(), ids.end(), 0);
+  return ids;
+}
+
+absl::StatusOr<PushResult> PushOnes(ClientImpl& client, const Table& table,
+                                    const std::vector<uint64_t>& ids) {
+  std::vector<float> ones(ids.size() * table.dim(), 1.0f);
+  GradientSlice slice{table, ids, ones};
+  return client.Push({&slice, 1}, {});
+}
+
+TEST(Push, AddsRepeatedIdsInOrderAndKeepsTheOrderOfFirstOccurrence) {
+  FakeOptions fake;
+  fake.partitions = 1;
+  FakeCluster cluster(fake);
+  auto client = *cluster.Connect();
+  Table a = *client->CreateTable(Spec("a", 1));
+  // In float32, (1e8 + 1) - 1e8 is 0 and (1e8 - 1e8) + 1 is 1: only the order asked for gives 0.
+  std::vector<uint64_t> ids = {9, 4, 9, 9};
+  std::vector<float> values = {1e8f, 5, 1, -1e8f};
+  GradientSlice slice{a, ids, values};
+  ASSERT_TRUE(client->Push({&slice, 1}, {}).ok());
+  v1::PushTable sent = cluster.pushes().at(0).tables(0);
+  EXPECT_THAT(Unpack<uint64_t>(sent.ids()), ElementsAre(9, 4));
+  EXPECT_THAT(Unpack<float>(sent.values()), ElementsAre(0.0f, 5.0f));
+  EXPECT_THAT(Unpack<uint32_t>(sent.counts()), ElementsAre(3, 1));
+}
+
+TEST(Push, AddsCountsAndLeavesThemOutWhenAllAreOne) {
+  FakeOptions fake;
+  fake.partitions = 1;
+  FakeCluster cluster(fake);
+  auto client = *cluster.Connect();
+  Table a = *client->CreateTable(Spec("a", 2));
+  std::vector<uint64_t> ids = {1, 2, 1};
+  std::vector<float> values = {1, 2, 3, 4, 5, 6};
+  std::vector<uint32_t> counts = {10, 20, 30};
+  GradientSlice with{a, ids, values, counts};
+  ASSERT_TRUE(client->Push({&with, 1}, {}).ok());
+  v1::PushTable sent = cluster.pushes().at(0).tables(0);
+  EXPECT_THAT(Unpack<uint32_t>(sent.counts()), ElementsAre(40, 20));
+  EXPECT_THAT(Unpack<float>(sent.values()), ElementsAre(6, 8, 3, 4));
+  GradientSlice without{a, absl::MakeConstSpan(ids).subspan(0, 2), absl::MakeConstSpan(values).subspan(0, 4)};
+  ASSERT_TRUE(client->Push({&without, 1}, {}).ok());
+  EXPECT_EQ(cluster.pushes().at(1).tables(0).counts(), "");
+}
+
+TEST(Push, OfValuesTheLastOneCounts) {
+  FakeCluster cluster({});
+  auto client = *cluster.Connect();
+  Table a = *client->CreateTable(Spec("a", 1));
+  std::vector<uint64_t> ids = {1, 1, 1};
+  std::vector<float> values = {7, 8, 9};
+  GradientSlice slice{a, ids, values};
+  PushOptions options;
+  options.kind = PushKindOption::kValue;
+  ASSERT_TRUE(client->Push({&slice, 1}, options).ok());
+  EXPECT_THAT(cluster.Row(a.id(), 1), ElementsAre(9));
+}
+
+TEST(Push, SlicesOfOneTableBecomeOne) {
+  FakeOptions fake;
+  fake.partitions = 1;
+  FakeCluster cluster(fake);
+  auto client = *cluster.Connect();
+  Table a = *client->CreateTable(Spec("a", 1)), b = *client->CreateTable(Spec("b", 1));
+  std::vector<uint64_t> one = {1, 2}, two = {2, 3};
+  std::vector<float> first = {1, 2}, second = {10, 20};
+  GradientSlice slices[] = {{a, one, first}, {b, one, first}, {a, two, second}};
+  ASSERT_TRUE(client->Push(slices, {}).ok());
+  v1::PushRequest sent = cluster.pushes().at(0);
+  ASSERT_EQ(sent.tables_size(), 2);
+  EXPECT_THAT(Unpack<uint64_t>(sent.tables(0).ids()), ElementsAre(1, 2, 3));
+  EXPECT_THAT(Unpack<float>(sent.tables(0).values()), ElementsAre(1, 12, 20));
+  GradientSlice rates[] = {{a, one, first, {}, 0.1f}, {a, two, second, {}, 0.2f}};
+  EXPECT_THAT(std::string(client->Push(rates, {}).status().message()), HasSubstr("two learning rates"));
+}
+
+TEST(Push, CarriesEverythingInTheHeader) {
+  FakeOptions fake;
+  fake.servers = 2;
+  FakeCluster cluster(fake);
+  ClientOptions options;
+  options.writer_name = "trainer-0";
+  auto client = *cluster.Connect(options);
+  EXPECT_EQ(client->writer_id(), 0u);
+  Table a = *client->CreateTable(Spec("a", 1));
+  EXPECT_EQ(cluster.registrations(), 0u);
+  std::vector<uint64_t> ids = Range(64);
+  std::vector<float> values(64, 1);
+  GradientSlice slice{a, ids, values, {}, 0.25f};
+  PushOptions push;
+  push.kind = PushKindOption::kDelta;
+  push.step = 12;
+  push.group_size = 4;
+  push.rank = 3;
+  ASSERT_TRUE(client->Push({&slice, 1}, push).ok());
+  ASSERT_TRUE(client->Push({&slice, 1}, push).ok());
+  EXPECT_EQ(cluster.registrations(), 1u);
+  EXPECT_EQ(client->writer_id(), 1u);
+  std::vector<v1::PushRequest> sent = cluster.pushes();
+  ASSERT_EQ(sent.size(), 4u);
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(sent[i].history(), 77u);
+    EXPECT_EQ(sent[i].writer(), 1u);
+    EXPECT_EQ(sent[i].seq(), i / 2 + 1);
+    EXPECT_EQ(sent[i].low(), i / 2 + 1);
+    EXPECT_EQ(sent[i].part_count(), 4u) << "the partitions on both servers";
+    EXPECT_EQ(sent[i].epochs_size(), 2);
+    EXPECT_EQ(sent[i].step(), 12u);
+    EXPECT_EQ(sent[i].group_size(), 4u);
+    EXPECT_EQ(sent[i].rank(), 3u);
+    EXPECT_EQ(sent[i].kind(), v1::PUSH_KIND_DELTA);
+    EXPECT_EQ(sent[i].tables(0).learning_rate(), 0.25f);
+  }
+}
+
+TEST(Push, RefusesNanAndInfinityByTableIdAndColumnBeforeAnythingIsSent) {
+  FakeCluster cluster({});
+  auto client = *cluster.Connect();
+  Table a = *client->CreateTable(Spec("user", 3));
+  std::vector<uint64_t> ids = {5, 6};
+  std::vector<float> values = {1, 2, 3, 4, std::nanf(""), 6};
+  GradientSlice slice{a, ids, values};
+  absl::Status status = client->Push({&slice, 1}, {}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("table 'user': the value for id 6, column 1 is NaN"));
+  values[4] = 5;
+  values[2] = -std::numeric_limits<float>::infinity();
+  EXPECT_THAT(std::string(client->Push({&slice, 1}, {}).status().message()),
+              HasSubstr("id 5, column 2 is -infinity"));
+  EXPECT_THAT(cluster.pushes(), IsEmpty());
+  EXPECT_EQ(cluster.registrations(), 0u);
+  Table open = *client->CreateTable(Spec("open", 3, true));
+  GradientSlice allowed{open, ids, values};
+  EXPECT_TRUE(client->Push({&allowed, 1}, {}).ok());
+}
+
+TEST(Push, WrongSizesAndOptionsAreRefused) {
+  FakeCluster cluster({});
+  auto client = *cluster.Connect();
+  Table a = *client->CreateTable(Spec("user", 2));
+  std::vector<uint64_t> ids = {5, 6};
+  std::vector<float> three(3), four(4);
+  std::vector<uint32_t> counts(1);
+  auto error = [&](GradientSlice slice, PushOptions options = {}) {
+    absl::Status status = client->Push({&slice, 1}, options).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    return std::string(status.message());
+  };
+  EXPECT_EQ(error({a, ids, three}), "slice 0, table 'user': values has 3 elements; 2 ids need 4");
+  EXPECT_EQ(error({a, ids, four, counts}), "slice 0, table 'user': counts has 1 elements; 2 ids need 2");
+  EXPECT_THAT(error({a, ids, four, {}, -1.0f}), HasSubstr("learning_rate is -1"));
+  EXPECT_THAT(error({a, ids, four, {}, std::nanf("")}), HasSubstr("learning_rate is nan"));
+  Table closed;
+  EXPECT_THAT(error({closed, ids, four}), HasSubstr("not opened"));
+  PushOptions options;
+  options.kind = static_cast<PushKindOption>(4);
+  EXPECT_THAT(error({a, ids, four}, options), HasSubstr("kind is 4"));
+  options = {};
+  options.group_size = 2;
+  options.rank = 2;
+  EXPECT_THAT(error({a, ids, four}, options), HasSubstr("rank is 2"));
+  EXPECT_THAT(cluster.pushes(), IsEmpty());
+}
+
+TEST(Push, AReplyLostAfterApplyIsADuplicateAndAppliedOnce) {
+  FakeCluster cluster({});
+  auto client = *cluster.Connect(Quick());
+  Table a = *client->CreateTable(Spec("a", 1));
+  std::atomic<int> call{0};
+  cluster.SetFaults([&](ServerId, absl::string_view method, const std::string&) -> Fault {
+    if (method != kPush) return {};
+    switch (call++) {
+      case 0:
+        return {Fault::kApplyThenError};
+      case 1:
+        return {Fault::kDropReply};
+      default:
+        return {};
+    }
+  });
+  std::vector<uint64_t> ids = Range(32);
+  absl::StatusOr<PushResult> result = PushOnes(*client, a, ids);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->duplicate_parts, 4u);
+  EXPECT_EQ(client->counters().duplicate_parts, 4u);
+  EXPECT_EQ(cluster.applied_parts(), 4u);
+  for (uint64_t id : ids) EXPECT_THAT(cluster.Row(a.id(), id), ElementsAre(1));
+  std::vector<v1::PushRequest> sent = cluster.pushes();
+  ASSERT_EQ(sent.size(), 3u);
+  EXPECT_EQ(sent[2].seq(), sent[0].seq());
+  EXPECT_THAT(cluster.violations(), IsEmpty());
+}
+
+TEST(Push, OnlyFailedPartitionsAreSentAgainWithTheSameSeqAndContent) {
+  FakeOptions fake;
+  fake.partitions = 8;
+  FakeCluster cluster(fake);
+  auto client = *cluster.Connect();
+  Table a = *client->CreateTable(Spec("a", 2)), b = *client->CreateTable(Spec("b", 1));
+  std::atomic<int> failures{0};
+  cluster.SetPartitionFailures([&](ServerId, PartitionId p) {
+    return p == 2 && failures.fetch_add(1) < 1 ? absl::UnavailableError("busy") : absl::OkStatus();
+  });
+  std::vector<uint64_t> ids = Range(64);
+  ids.push_back(3);  // a repeat: sums and counts are frozen too
+  std::vector<float> values(130), single(65, 2);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i);
+  GradientSlice slices[] = {{a, ids, values}, {b, ids, single}};
+  std::future<absl::StatusOr<PushResult>> future = client->PushAsync(slices, {});
+  std::fill(values.begin(), values.end(), -5.0f);  // the caller's arrays are free again
+  std::fill(ids.begin(), ids.end(), 0);
+  ASSERT_TRUE(future.get().ok());
+  std::vector<v1::PushRequest> sent = cluster.pushes();
+  ASSERT_EQ(sent.size(), 2u);
+  EXPECT_EQ(sent[1].seq(), sent[0].seq());
+  EXPECT_EQ(sent[1].part_count(), 8u);
+  ASSERT_EQ(sent[1].epochs_size(), 1);
+  EXPECT_EQ(sent[1].epochs(0).partition(), 2u);
+  for (const auto& t : sent[1].tables()) {
+    for (uint64_t id : Unpack<uint64_t>(t.ids()))
+      EXPECT_EQ(PartitionOfHash(RoutingHash(t.table_id(), id), 3), 2u);
+  }
+  EXPECT_THAT(cluster.violations(), IsEmpty());
+  for (uint64_t id = 0; id < 64; ++id) {
+    float first = static_cast<float>(2 * id), more = id == 3 ? 128.0f : 0.0f;
+    EXPECT_THAT(cluster.Row(a.id(), id),
+                ElementsAre(first + more, first + 1 + more + (id == 3 ? 1.0f : 0.0f)));
+    EXPECT_THAT(cluster.Row(b.id(), id), ElementsAre(id == 3 ? 4.0f : 2.0f));
+  }
+}
+
+TEST(Push, TooLargeAPushIsCutAlongPartitionsWithASeqForEachChunk) {
+  FakeOptions fake;
+  fake.partitions = 8;
+  fake.servers = 2;
+  fake.max_rows_per_request = 40;
+  FakeCluster cluster(fake);
+  auto client = *cluster.Connect();
+  Table a = *client->CreateTable(Spec("a", 1));
+  std::vector<uint64_t> ids = Range(200);
+  ASSERT_TRUE(PushOnes(*client, a, ids).ok());
+  EXPECT_THAT(cluster.violations(), IsEmpty());
+  for (uint64_t id : ids) ASSERT_THAT(cluster.Row(a.id(), id), ElementsAre(1));
+  std::map<uint64_t, std::set<PartitionId>> partitions_of;
+  std::map<PartitionId, std::set<uint64_t>> seqs_of;
+  std::map<uint64_t, uint32_t> counts;
+  for (const auto& push : cluster.pushes()) {
+    for (const auto& e : push.epochs()) {
+      EXPECT_TRUE(partitions_of[push.seq()].insert(e.partition()).second);
+      seqs_of[e.partition()].insert(push.seq());
+    }
+    counts[push.seq()] = push.part_count();
+  }
+  EXPECT_GT(partitions_of.size(), 1u);
+  for (const auto& [seq, partitions] : partitions_of) EXPECT_EQ(counts[seq], partitions.size());
+  for (const auto& [p, seqs] : seqs_of)
+    EXPECT_EQ(seqs.size(), 1u) << "partition " << p << " was cut without need";
+}
+
+TEST(Push, APartitionTooLargeAloneIsCut) {
+  FakeOptions fake;
+  fake.partitions = 1;
+  fake.max_message_bytes = 4096;
+  FakeCluster cluster(fake);
+  ClientOptions options;
+  options.max_pushes_in_flight = 2;
+  auto client = *cluster.Connect(options);
+  Table a = *client->CreateTable(Spec("a", 16));
+  std::vector<uint64_t> ids = Range(500);
+  ASSERT_TRUE(PushOnes(*client, a, ids).ok());
+  EXPECT_THAT(cluster.violations(), IsEmpty());
+  EXPECT_EQ(cluster.applied_seqs().size(), cluster.pushes().size());
+  EXPECT_GE(cluster.pushes().size(), 9u);
+  EXPECT_LE(cluster.pushes().size(), 11u);
+  for (uint64_t id : ids)
+    ASSERT_THAT(cluster.Row(a.id(), id), ElementsAre(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1));
+}
+
+TEST(Push, LowFollowsTheLowestPushThatIsNotComplete) {
+  FakeCluster cluster({});
+  auto client = *cluster.Connect();
+  Table a = *client->CreateTable(Spec("a", 1));
+  cluster.SetFaults([](ServerId, absl::string_view method, const std::string& request) -> Fault {
+    if (method != kPush) return {};
+    v1::PushRequest push;
+    push.ParseFromString(request);
+    return {push.seq() == 1 ? Fault::kHold : Fault::kNone};
+  });
+  std::vector<uint64_t> ids = {1};
+  std::vector<float> one = {1};
+  GradientSlice slice{a, ids, one};
+  std::future<absl::StatusOr<PushResult>> first = client->PushAsync({&slice, 1}, {});
+  ASSERT_TRUE(client->Push({&slice, 1}, {}).ok());
+  ASSERT_TRUE(client->Push({&slice, 1}, {}).ok());
+  EXPECT_EQ(cluster.pushes().back().low(), 1u);
+  const SteadyTime deadline = SteadyNow() + std::chrono::seconds(10);
+  while (cluster.held() < 1 && SteadyNow() < deadline) std::this_thread::yield();
+  cluster.SetFaults(nullptr);
+  cluster.Release();
+  ASSERT_TRUE(first.get().ok());
+  ASSERT_TRUE(client->Push({&slice, 1}, {}).ok());
+  EXPECT_EQ(cluster.pushes().back().seq(), 4u);
+  EXPECT_EQ(cluster.pushes().back().low(), 4u);
+  EXPECT_THAT(cluster.Row(a.id(), 1), ElementsAre(4));
+}
+
+TEST(Push, AtMostMaxPushesInFlightAreOnTheirWay) {
+  FakeCluster cluster({});
+  ClientOptions options;
+  options.max_pushes_in_flight = 3;
+  auto client = *cluster.Connect(options);
+  Table a = *client->CreateTable(Spec("a", 1));
+  cluster.SetFaults([](ServerId, absl::string_view method, const std::string&) -> Fault {
+    return {method == kPush ? Fault::kHold : Fault::kNone};
+  });
+  std::atomic<int> started{0};
+  std::thread trainer([&] {
+    std::vector<uint64_t> ids = {1};
+    std::vector<float> one = {1};
+    GradientSlice slice{a, ids, one};
+    for (int i = 0; i < 5; ++i) {
+      client->PushAsync({&slice, 1}, {});
+      ++started;
+    }
+  });
+  const SteadyTime deadline = SteadyNow() + std::chrono::seconds(10);
+  while (cluster.held() < 3 && SteadyNow() < deadline) std::this_thread::yield();
+  EXPECT_EQ(cluster.held(), 3u);
+  EXPECT_LE(started, 3);
+  cluster.SetFaults(nullptr);
+  cluster.Release();
+  trainer.join();
+  EXPECT_TRUE(client->Flush().ok());
+  EXPECT_THAT(cluster.Row(a.id(), 1), ElementsAre(5));
+}
+
+TEST(Push, GivesUpAfterRetryTimeoutAndLowPassesTheFailedPush) {
+  FakeCluster cluster({});
+  auto client = *cluster.Connect(Quick());
+  Table a = *client->CreateTable(Spec("a", 1));
+  cluster.SetFaults([](ServerId, absl::string_view method, const std::string&) -> Fault {
+    return method == kPush ? Fault{Fault::kError, absl::UnavailableError("connection refused")} : Fault{};
+  });
+  absl::Status status = PushOnes(*client, a, {1}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("connection refused (gave up after"));
+  cluster.SetFaults(nullptr);
+  ASSERT_TRUE(PushOnes(*client, a, {1}).ok());
+  EXPECT_EQ(cluster.pushes().back().seq(), 2u);
+  EXPECT_EQ(cluster.pushes().back().low(), 2u);
+}
+
+TEST(Push, AFinalErrorOfOnePartitionLetsTheOthersFinish) {
+  FakeOptions fake;
+  fake.partitions = 4;
+  FakeCluster cluster(fake);
+  auto client = *cluster.Connect();
+  Table a = *client->CreateTable(Spec("a", 1));
+  std::atomic<int> busy{0};
+  cluster.SetPartitionFailures([&](ServerId, PartitionId p) -> absl::Status {
+    if (p == 0) return absl::DataLossError("damaged");
+    if (p == 1 && busy.fetch_add(1) < 1) return absl::UnavailableError("busy");
+    return absl::OkStatus();
+  });
+  absl::Status status = PushOnes(*client, a, Range(32)).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("partition 0: damaged"));
+  EXPECT_EQ(cluster.applied_parts(), 3u);
+  EXPECT_EQ(cluster.pushes().back().epochs_size(), 1);
+}
+
+TEST(Push, FollowsAPartitionThatMoved) {
+  FakeOptions fake;
+  fake.servers = 2;
+  FakeCluster cluster(fake);
+  auto client = *cluster.Connect();
+  Table a = *client->CreateTable(Spec("a", 1));
+  cluster.Move(1, 1);
+  std::vector<uint64_t> ids = Range(32);
+  ASSERT_TRUE(PushOnes(*client, a, ids).ok());
+  for (uint64_t id : ids) EXPECT_THAT(cluster.Row(a.id(), id), ElementsAre(1));
+  EXPECT_EQ(cluster.pushes().back().map_version(), 2u);
+  EXPECT_THAT(cluster.violations(), IsEmpty());
+}
+
+TEST(Push, AStaleEpochIsSentAgainWithTheNewMap) {
+  FakeCluster cluster({});
+  auto client = *cluster.Connect();
+  Table a = *client->CreateTable(Spec("a", 1));
+  std::atomic<int> stale{0};
+  cluster.SetPartitionFailures([&](ServerId, PartitionId p) {
+    return p == 0 && stale.fetch_add(1) < 1 ? absl::AbortedError("epoch is 2") : absl::OkStatus();
+  });
+  cluster.Move(0, 0);
+  ASSERT_TRUE(PushOnes(*client, a, Range(32)).ok());
+  EXPECT_EQ(cluster.pushes().back().epochs(0).epoch(), 2u);
+}
+
+TEST(Push, ADeadWriterIsAFinalError) {
+  FakeCluster cluster({});
+  auto client = *cluster.Connect();
+  Table a = *client->CreateTable(Spec("a", 1));
+  cluster.SetPartitionFailures(
+      [](ServerId, PartitionId) { return absl::FailedPreconditionError("writer 1 is dead"); });
+  absl::Status status = PushOnes(*client, a, {1}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("writer 1 is dead"));
+  EXPECT_EQ(cluster.pushes().size(), 1u);
+}
+
+TEST(Push, SaysToOpenAnAlteredTableAgain) {
+  FakeCluster cluster({});
+  auto client = *cluster.Connect();
+  Table a = *client->CreateTable(Spec("user", 1));
+  cluster.AlterTable(a.id(), true);
+  EXPECT_THAT(std::string(PushOnes(*client, a, {1}).status().message()), HasSubstr("open the table again"));
+}
+
+TEST(Flush, ReportsTheFirstErrorOfDroppedFuturesOnce) {
+  FakeCluster cluster({});
+  auto client = *cluster.Connect();
+  Table a = *client->CreateTable(Spec("a", 1));
+  EXPECT_TRUE(client->Flush().ok());
+  cluster.SetPartitionFailures([](ServerId, PartitionId) { return absl::DataLossError("damaged"); });
+  std::vector<uint64_t> ids = {1};
+  std::vector<float> one = {1}, bad = {std::nanf("")};
+  GradientSlice slice{a, ids, one}, nan{a, ids, bad};
+  client->PushAsync({&slice, 1}, {});
+  absl::Status flushed = client->Flush();
+  EXPECT_EQ(flushed.code(), absl::StatusCode::kDataLoss);
+  EXPECT_TRUE(client->Flush().ok());
+  client->PushAsync({&nan, 1}, {});
+  EXPECT_EQ(client->Flush().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_FALSE(client->Push({&slice, 1}, {}).ok());
+  EXPECT_TRUE(client->Flush().ok()) << "Push told its error itself";
+}
+
+TEST(Delete, IsExactlyOnceInTheSequenceOfPushes) {
+  FakeCluster cluster({});
+  auto client = *cluster.Connect(Quick());
+  Table a = *client->CreateTable(Spec("a", 2));
+  ASSERT_TRUE(PushOnes(*client, a, Range(16)).ok());
+  std::atomic<int> call{0};
+  cluster.SetFaults([&](ServerId, absl::string_view method, const std::string&) -> Fault {
+    return {method == kDelete && call++ == 0 ? Fault::kApplyThenError : Fault::kNone};
+  });
+  std::vector<uint64_t> ids = {3, 4, 3};
+  ASSERT_TRUE(client->Delete(a, ids).ok());
+  EXPECT_FALSE(cluster.Stored(a.id(), 3));
+  EXPECT_TRUE(cluster.Stored(a.id(), 5));
+  v1::DeleteRequest sent;
+  sent.ParseFromString(cluster.seen(kDelete).back().request);
+  EXPECT_EQ(sent.seq(), 2u);
+  EXPECT_THAT(Unpack<uint64_t>(sent.ids()), ElementsAre(3, 4));
+  EXPECT_GT(client->counters().duplicate_parts, 0u);
+  EXPECT_TRUE(client->Delete(a, {}).ok());
+  EXPECT_EQ(client->Delete(Table(), ids).code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(Push, IsRefusedInAForkedProcess) {
+  FakeCluster cluster({});
+  auto client = *cluster.Connect();
+  Table a = *client->CreateTable(Spec("a", 1));
+  ASSERT_TRUE(PushOnes(*client, a, {1}).ok());
+  pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    alarm(10);
+    absl::Status push = PushOnes(*client, a, {1}).status();
+    absl::Status flush = client->Flush();
+    client.reset();  // must not wait for the parent's threads
+    bool good = absl::IsFailedPrecondition(push) && absl::IsFailedPrecondition(flush) &&
+                push.message().find("register anew") != absl::string_view::npos;
+    _exit(good ? 0 : 1);
+  }
+  int state = 0;
+  ASSERT_EQ(waitpid(child, &state, 0), child);
+  EXPECT_TRUE(WIFEXITED(state) && WEXITSTATUS(state) == 0) << state;
+  EXPECT_TRUE(PushOnes(*client, a, {1}).ok());
+}
+
+TEST(Push, ManyThreadsOverABadNetworkApplyEverythingOnce) {
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  FakeOptions fake;
+  fake.servers = 3;
+  fake.partitions = 16;
+  FakeCluster cluster(fake);
+  ClientOptions options;
+  options.attempt_timeout = std::chrono::milliseconds(60);
+  options.max_pushes_in_flight = 16;
+  auto client = *cluster.Connect(options);
+  Table a = *client->CreateTable(Spec("a", 2));
+  absl::Mutex mutex;
+  std::mt19937_64 rng(seed);
+  cluster.SetFaults([&](ServerId, absl::string_view method, const std::string&) -> Fault {
+    if (method != kPush) return {};
+    absl::MutexLock lock(&mutex);
+    switch (rng() % 12) {
+      case 0:
+        return {Fault::kDropRequest};
+      case 1:
+        return {Fault::kDropReply};
+      case 2:
+        return {Fault::kApplyThenError};
+      case 3:
+        return {Fault::kError};
+      case 4:
+        return {Fault::kTwice};
+      default:
+        return {};
+    }
+  });
+  cluster.SetPartitionFailures([&](ServerId, PartitionId) {
+    absl::MutexLock lock(&mutex);
+    return rng() % 20 == 0 ? absl::ResourceExhaustedError("full") : absl::OkStatus();
+  });
+  constexpr int kThreads = 3, kPushes = 25, kIds = 40;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] {
+      std::vector<uint64_t> ids = Range(kIds);
+      std::vector<float> ones(kIds * 2, 1.0f);
+      GradientSlice slice{a, ids, ones};
+      for (int i = 0; i < kPushes; ++i) client->PushAsync({&slice, 1}, {});
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  absl::Status flushed = client->Flush();
+  EXPECT_TRUE(flushed.ok()) << flushed;
+  for (uint64_t id = 0; id < kIds; ++id)
+    ASSERT_THAT(cluster.Row(a.id(), id), ElementsAre(kThreads * kPushes, kThreads * kPushes));
+  EXPECT_THAT(cluster.violations(), IsEmpty());
+  EXPECT_GT(client->counters().retries, 0u);
+  EXPECT_GT(client->counters().duplicate_parts, 0u);
+}
+
+}  // namespace
+}  // namespace rowhouse::client
