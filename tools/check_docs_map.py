@@ -22,8 +22,8 @@ def main():
     bad = []
     named = set(re.findall(r"`([a-z_]+(?:/[a-z_0-9]+)*)/`", read("docs/architecture.md")))
     for folder in sorted(folders):
-        # A unit test folder mirrors its source folder and needs no line of its own.
-        if folder not in named and not folder.startswith("tests/unit/"):
+        # Unit test folders mirror the source tree, integration tests have a folder for each subject: no line of their own.
+        if folder not in named and not folder.startswith(("tests/unit/", "tests/integration/")):
             bad.append(f"docs/architecture.md does not name {folder}/")
     for folder in sorted(named):
         if not os.path.isdir(os.path.join(ROOT, folder)):

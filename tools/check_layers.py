@@ -27,7 +27,8 @@ MAY_INCLUDE = {
     "server": ["*"],
     # "local:" is one of the two places that compose client and server; only its transport may.
     "client/cpp": ["common", "common/routing", "common/schema"],
-    "client/cpp/src/local_transport": ["common", "server"],
+    "client/cpp/src/local_transport": ["common", "client/cpp", "server", "server/rpc"],
+    "client/cpp/src/local_server": ["common", "client/cpp", "server", "server/rpc"],
     # The rowhouse binary is the other.
     "client/cli": ["common", "common/routing", "common/schema", "client/cpp", "server"],
     "bench": ["*"],

@@ -117,7 +117,7 @@ class DamagedSpill(unittest.TestCase):
         sweeps = cluster.metrics(0)["rowhouse_sweeps_total"]
 
         def swept():
-            client.push_rows(filler, ids, values, pb.PUSH_KIND_VALUE)
+            client.push_rows(filler, ids, -1 - values, pb.PUSH_KIND_VALUE)
             return cluster.metrics(0)["rowhouse_sweeps_total"] >= sweeps + 2
         wait_until(swept, "two sweeps")
         return client, table, ids, values

@@ -31,7 +31,14 @@ class Client(plain_grpc.Cluster):
     """All servers of a cluster.Cluster, one writer."""
 
     def __init__(self, cluster, writer="e2e"):
-        super().__init__(cluster.addresses[0], STUBS)
+        # All channels of a process to one address share a connection; that of a server that was killed may not be known to be dead.
+        for attempt in range(10):
+            try:
+                super().__init__(cluster.addresses[0], STUBS)
+                break
+            except grpc.RpcError as error:
+                if error.code() != grpc.StatusCode.UNAVAILABLE or attempt == 9:
+                    raise
         self.register_writer(writer)
 
     def create_table(self, name, dim, **fields):

@@ -82,24 +82,24 @@ TEST(NpyWriter, UnfinishedFileIsRemoved) {
   EXPECT_FALSE(NpyWriter::Create("/nonexistent/y.npy", "<u8", 0).ok());
 }
 
-int Run(std::vector<const char*> arguments) {
+int RunWords(std::vector<const char*> arguments) {
   arguments.insert(arguments.begin(), "rowhouse");
   return RunCommandLine(static_cast<int>(arguments.size()), arguments.data());
 }
 
 TEST(CommandLine, ExitCodesAreThoseDocumented) {
-  EXPECT_EQ(Run({"version"}), kOk);
-  EXPECT_EQ(Run({"--help"}), kOk);
-  EXPECT_EQ(Run({}), kUsage);
-  EXPECT_EQ(Run({"tables"}), kUsage);
-  EXPECT_EQ(Run({"table", "create", "x"}), kUsage) << "--dim is required";
-  EXPECT_EQ(Run({"table", "drop", "x"}), kUsage) << "--yes is required";
-  EXPECT_EQ(Run({"server", "--memory-budget", "lots", "--data-dir", "/nonexistent"}), kUsage);
-  EXPECT_EQ(Run({"server", "--memory-budget", "1MiB", "--data-dir", "/nonexistent"}), kUsage);
-  EXPECT_EQ(Run({"row", "get", "t", "abc"}), kUsage);
-  EXPECT_EQ(Run({"table", "list", "--address", "127.0.0.1:1", "--timeout", "100ms"}), kFailure);
-  EXPECT_EQ(Run({"wait", "--address", "127.0.0.1:1", "--timeout", "100ms"}), kTimeout);
-  EXPECT_EQ(Run({"healthcheck", "--http-address", "127.0.0.1:1"}), kUnhealthy);
+  EXPECT_EQ(RunWords({"version"}), kOk);
+  EXPECT_EQ(RunWords({"--help"}), kOk);
+  EXPECT_EQ(RunWords({}), kUsage);
+  EXPECT_EQ(RunWords({"tables"}), kUsage);
+  EXPECT_EQ(RunWords({"table", "create", "x"}), kUsage) << "--dim is required";
+  EXPECT_EQ(RunWords({"table", "drop", "x"}), kUsage) << "--yes is required";
+  EXPECT_EQ(RunWords({"server", "--memory-budget", "lots", "--data-dir", "/nonexistent"}), kUsage);
+  EXPECT_EQ(RunWords({"server", "--memory-budget", "1MiB", "--data-dir", "/nonexistent"}), kUsage);
+  EXPECT_EQ(RunWords({"row", "get", "t", "abc"}), kUsage);
+  EXPECT_EQ(RunWords({"table", "list", "--address", "127.0.0.1:1", "--timeout", "100ms"}), kFailure);
+  EXPECT_EQ(RunWords({"wait", "--address", "127.0.0.1:1", "--timeout", "100ms"}), kTimeout);
+  EXPECT_EQ(RunWords({"healthcheck", "--http-address", "127.0.0.1:1"}), kUnhealthy);
 }
 
 // Every leaf of the tree shows examples.
