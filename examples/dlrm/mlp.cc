@@ -55,10 +55,10 @@ Mlp::Mlp(std::vector<int> sizes, bool relu_last, RandomStream* random)
     const int in = sizes_[i], out = sizes_[i + 1];
     Layer layer;
     layer.weights.resize(out, in);
-    const double weight_deviation = std::sqrt(2.0 / (in + out)), bias_deviation = std::sqrt(1.0 / out);
-    for (float& w : SpanOf(layer.weights)) w = static_cast<float>(random->Normal() * weight_deviation);
+    const double bound = std::sqrt(1.0 / in);
+    for (float& w : SpanOf(layer.weights)) w = static_cast<float>((2 * random->Uniform() - 1) * bound);
     layer.bias.resize(out);
-    for (float& b : SpanOf(layer.bias)) b = static_cast<float>(random->Normal() * bias_deviation);
+    for (float& b : SpanOf(layer.bias)) b = static_cast<float>((2 * random->Uniform() - 1) * bound);
     layer.weights_m = layer.weights_v = Matrix::Zero(out, in);
     layer.bias_m = layer.bias_v = Vector::Zero(out);
     layers_.push_back(std::move(layer));

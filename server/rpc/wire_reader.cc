@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kMaxGroupDepth = 32;
 constexpr int kMaxVarintBytes = 10;
+constexpr int kMaxTagBytes = 5;  // also of lengths, as in the generated parsers
 constexpr uint64_t kMaxTag = (uint64_t{1} << 32) - 1;
 
 }  // namespace
@@ -56,16 +57,16 @@ void WireReader::Advance(size_t size) {
   }
 }
 
-uint64_t WireReader::RawVarint() {
+uint64_t WireReader::RawVarint(int max_bytes) {
   uint64_t value = 0;
-  for (int i = 0; i < kMaxVarintBytes; ++i) {
+  for (int i = 0; i < max_bytes; ++i) {
     uint8_t byte;
     if (!NextByte(&byte)) return 0;
     if (i == kMaxVarintBytes - 1 && byte > 1) break;
     value |= uint64_t{byte & 0x7fu} << (7 * i);
     if (byte < 0x80) return value;
   }
-  Malformed("a varint is longer than 64 bits");
+  Malformed("a varint is too long");
   return 0;
 }
 
@@ -81,7 +82,7 @@ void WireReader::RawBytes(void* out, size_t size) {
 
 bool WireReader::NextField() {
   if (!ok_ || remaining() == 0) return false;
-  const uint64_t tag = RawVarint();
+  const uint64_t tag = RawVarint(kMaxTagBytes);
   if (!ok_) return false;
   field_ = static_cast<uint32_t>(tag >> 3);
   type_ = static_cast<uint32_t>(tag & 7);
@@ -102,7 +103,7 @@ bool WireReader::Expect(Type type) {
   return ok_;
 }
 
-uint64_t WireReader::Varint() { return Expect(kVarint) ? RawVarint() : 0; }
+uint64_t WireReader::Varint() { return Expect(kVarint) ? RawVarint(kMaxVarintBytes) : 0; }
 
 uint64_t WireReader::Fixed64() {
   uint8_t raw[8] = {};
@@ -117,7 +118,7 @@ uint32_t WireReader::Fixed32() {
 }
 
 bool WireReader::ReadLength(size_t* length) {
-  const uint64_t value = RawVarint();
+  const uint64_t value = RawVarint(kMaxTagBytes);
   if (!ok_) return false;
   if (value > remaining()) {
     Malformed("a length is larger than what is left of the message");
@@ -150,7 +151,7 @@ void WireReader::SkipValue(uint32_t type, uint32_t field, int depth) {
   size_t length = 0;
   switch (type) {
     case kVarint:
-      RawVarint();
+      RawVarint(kMaxVarintBytes);
       return;
     case kFixed64:
       RawBytes(scratch, 8);
@@ -169,7 +170,7 @@ void WireReader::SkipValue(uint32_t type, uint32_t field, int depth) {
   }
   if (depth >= kMaxGroupDepth) return Malformed("groups of an unknown field are nested too deep");
   while (ok_) {
-    const uint64_t tag = RawVarint();
+    const uint64_t tag = RawVarint(kMaxTagBytes);
     if (!ok_) return;
     const uint64_t inner = tag >> 3;
     if (tag > kMaxTag || inner == 0) return Malformed("a field number is outside 1 to 536870911");

@@ -52,7 +52,7 @@ class WireReader {
   size_t position() const { return chunk_start_ + static_cast<size_t>(at_ - chunk_begin_); }
   size_t remaining() const { return limit_ - position(); }
   bool NextByte(uint8_t* byte);
-  uint64_t RawVarint();
+  uint64_t RawVarint(int max_bytes);
   void RawBytes(void* out, size_t size);
   void Advance(size_t size);
   bool ReadLength(size_t* length);

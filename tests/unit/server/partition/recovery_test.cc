@@ -13,7 +13,10 @@ namespace {
 
 // A node that can be started again on its disk.
 struct Machine {
-  explicit Machine(NodeOptions node_options = {}) : options(node_options) { EXPECT_TRUE(Start().ok()); }
+  explicit Machine(const NodeOptions& node_options = {}) : options(node_options) {
+    options.files = gate.files();
+    EXPECT_TRUE(Start().ok());
+  }
   absl::Status Start() {
     node = std::make_unique<Node>(options, &disk);
     return node->Start();
@@ -31,6 +34,7 @@ struct Machine {
 
   NodeOptions options;
   NodeDisk disk;
+  GatedFiles gate{disk.files.get()};
   std::unique_ptr<Node> node;
 };
 
@@ -70,10 +74,6 @@ class FailedSync : public testing::TestWithParam<bool> {};
 TEST_P(FailedSync, EndsAcknowledgementsAndLosesNone) {
   const bool power_loss = GetParam();
   Machine m({.partitions = 2});
-  m.node.reset();
-  GatedFiles gate(m.disk.files.get());
-  m.options.files = gate.files();
-  ASSERT_TRUE(m.Start().ok());
   const TableSchema schema = AdagradSchema(1, 2);
   ASSERT_TRUE(m.node->CreateTable(schema).ok());
   const auto ids = IdsUpTo(20);
@@ -82,17 +82,16 @@ TEST_P(FailedSync, EndsAcknowledgementsAndLosesNone) {
     ExpectAllOk(m.node->Push(PushBuilder(1, seq).Add(1, ids, ValuesFor(ids, 2, static_cast<int>(seq))).request()));
     oracle.Push(ids, ValuesFor(ids, 2, static_cast<int>(seq)));
   }
-  gate.Break(FileOperation::kSync, absl::InternalError("fdatasync: Input/output error"));
+  m.gate.Break(FileOperation::kSync, absl::InternalError("fdatasync: Input/output error"));
   PushBuilder lost(1, 6), later(1, 7);
   lost.Add(1, ids, ValuesFor(ids, 2, 6));
   later.Add(1, ids, ValuesFor(ids, 2, 7));
   ExpectAllFail(m.node->Push(lost.request()), absl::StatusCode::kUnavailable);
-  gate.Break(FileOperation::kOpen, absl::OkStatus());  // a sync would succeed now: it must not be asked for
+  m.gate.Break(FileOperation::kOpen, absl::OkStatus());  // a sync would succeed now: it must not be asked for
   for (int i = 0; i < 3; ++i) ExpectAllFail(m.node->Push(later.request()), absl::StatusCode::kUnavailable);
   EXPECT_TRUE(absl::IsUnavailable(m.node->partitions().health()));
   EXPECT_FALSE(m.node->partitions().SweepAll().ok());
   EXPECT_EQ(m.node->Rows(1), oracle.Bits());
-  m.options.files = nullptr;
   ASSERT_TRUE(m.Crash(0, power_loss).ok());
   // The records of `lost` may have reached the disk, and were never acknowledged: each part is there or not.
   const PushOutcome again = m.node->Push(lost.request());
@@ -107,19 +106,17 @@ INSTANTIATE_TEST_SUITE_P(Recovery, FailedSync, testing::Bool());
 TEST(Recovery, WhatIsReplayedFromUnsyncedRecordsSurvivesALaterPowerLoss) {
   ManualClock clock;  // no sync by time
   Machine m({.partitions = 2, .clock = &clock});
-  m.node.reset();
-  GatedFiles gate(m.disk.files.get());
-  m.options.files = gate.files();
-  ASSERT_TRUE(m.Start().ok());
   const TableSchema schema = AdagradSchema(1, 2, Durability::kAsync);
   ASSERT_TRUE(m.node->CreateTable(schema).ok());
   const auto ids = IdsUpTo(20);
   ExpectAllOk(m.node->Push(PushBuilder(1, 1).Add(1, ids, ValuesFor(ids, 2)).request()));
   RowOracle oracle(schema);
   oracle.Push(ids, ValuesFor(ids, 2));
-  gate.Break(FileOperation::kSync, absl::InternalError("killed"));  // the process ends before a sync
-  m.options.files = nullptr;
-  ASSERT_TRUE(m.Crash(0, false).ok());
+  m.gate.Break(FileOperation::kSync, absl::InternalError("killed"));  // the process ends before a sync
+  m.node->Kill(0, false);
+  m.node.reset();
+  m.gate.Break(FileOperation::kOpen, absl::OkStatus());
+  ASSERT_TRUE(m.Start().ok());
   EXPECT_EQ(m.node->Rows(1), oracle.Bits());
   ASSERT_TRUE(m.Crash(m.disk.spill.unflushed(), true).ok());
   EXPECT_EQ(m.node->Rows(1), oracle.Bits());
