@@ -2,6 +2,7 @@
 #include "client/cli/command.h"
 
 #include <csignal>
+#include <cstdlib>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/output.h"
@@ -55,6 +56,8 @@ int Report(const absl::Status& status) {
 int RunCommandLine(int argc, const char* const* argv) {
   // A reader that goes away, of stdout or of a connection, is an error to handle and not a reason to be killed.
   std::signal(SIGPIPE, SIG_IGN);
+  // gRPC writes its own view of every error to stderr, in its own format; ours come from statuses.
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   CLI::App app("Rowhouse: a parameter server for embedding tables", "rowhouse");
   app.require_subcommand(1);
   app.footer("Exit codes: 0 ok, 1 failure, 2 usage, 3 unhealthy, 4 timeout.");

@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "client/cli/command.h"
 #include "client/cli/output.h"
 #include "client/cli/table_text.h"
@@ -17,9 +16,6 @@ struct GetFlags {
   std::string table, output;
   std::vector<std::string> ids;
 };
-
-// Shortest text that reads back as the same float.
-std::string FloatText(float value) { return absl::StrFormat("%.9g", value); }
 
 absl::Status Get(const ConnectFlags& connect, const GetFlags& flags) {
   std::vector<uint64_t> ids;
@@ -36,7 +32,9 @@ absl::Status Get(const ConnectFlags& connect, const GetFlags& flags) {
   for (size_t i = 0; i < ids.size(); ++i) {
     const float* row = rows.data() + i * table.dim();
     if (flags.output == "json") {
-      list.push_back({{"id", absl::StrCat(ids[i])}, {"stored", stored[i] != 0}, {"row", std::vector<float>(row, row + table.dim())}});
+      std::vector<double> numbers;
+      for (uint32_t column = 0; column < table.dim(); ++column) numbers.push_back(FloatNumber(row[column]));
+      list.push_back({{"id", absl::StrCat(ids[i])}, {"stored", stored[i] != 0}, {"row", numbers}});
       continue;
     }
     std::string line = absl::StrCat(ids[i], stored[i] != 0 ? "  stored " : "  initial");

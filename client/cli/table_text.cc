@@ -1,6 +1,9 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #include "client/cli/table_text.h"
 
+#include <charconv>
+#include <cstdlib>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -46,9 +49,9 @@ std::string InitializerText(const InitializerConfig& initializer) {
     case InitializerConfig::Kind::kZeros:
       return "zeros";
     case InitializerConfig::Kind::kConstant:
-      return absl::StrCat("constant:", initializer.value);
+      return absl::StrCat("constant:", FloatText(initializer.value));
     case InitializerConfig::Kind::kUniform:
-      return absl::StrCat("uniform:", initializer.low, ",", initializer.high);
+      return absl::StrCat("uniform:", FloatText(initializer.low), ",", FloatText(initializer.high));
     case InitializerConfig::Kind::kInverseSqrtDim:
       return "inverse_sqrt_dim";
   }
@@ -99,9 +102,9 @@ nlohmann::json SpecToJson(const Table& table, const TableSpec& spec) {
                         {"schema_version", table.schema_version()},
                         {"dim", spec.dim},
                         {"optimizer", OptimizerText(spec.optimizer.kind)},
-                        {"learning_rate", spec.optimizer.learning_rate},
-                        {"epsilon", spec.optimizer.epsilon},
-                        {"initial_accumulator", spec.optimizer.initial_accumulator},
+                        {"learning_rate", FloatNumber(spec.optimizer.learning_rate)},
+                        {"epsilon", FloatNumber(spec.optimizer.epsilon)},
+                        {"initial_accumulator", FloatNumber(spec.optimizer.initial_accumulator)},
                         {"initializer", InitializerText(spec.initializer)},
                         {"seed", absl::StrCat(spec.seed)},
                         {"durability", DurabilityText(spec.durability)},
@@ -114,6 +117,14 @@ nlohmann::json SpecToJson(const Table& table, const TableSpec& spec) {
   if (spec.padding_id.has_value()) out["padding_id"] = absl::StrCat(*spec.padding_id);
   return out;
 }
+
+std::string FloatText(float value) {
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof(text), value);
+  return std::string(text, end.ptr);
+}
+
+double FloatNumber(float value) { return std::strtod(FloatText(value).c_str(), nullptr); }
 
 absl::StatusOr<uint64_t> ParseId(const std::string& text) {
   uint64_t id = 0;

@@ -25,6 +25,10 @@ std::string DurabilityText(DurabilityLevel level);
 // 64-bit numbers are strings: JavaScript's numbers lose bits.
 nlohmann::json SpecToJson(const Table& table, const TableSpec& spec);
 
+// Shortest text that reads back as the same float; and the number that JSON shows as that text.
+std::string FloatText(float value);
+double FloatNumber(float value);
+
 // An id: 0 to 2^64-1, or a negative number for the same bits of a signed id.
 absl::StatusOr<uint64_t> ParseId(const std::string& text);
 

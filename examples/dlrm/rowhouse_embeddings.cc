@@ -48,8 +48,9 @@ absl::Status RowhouseEmbeddings::OpenTables() {
 }
 
 std::string RowhouseEmbeddings::Describe() const {
-  return absl::StrCat(client_->server_count(), " Rowhouse servers, ", client_->partition_count(),
-                      " partitions, at ", options_.client.address);
+  const uint32_t servers = client_->server_count();
+  return absl::StrCat(servers, servers == 1 ? " Rowhouse server, " : " Rowhouse servers, ",
+                      client_->partition_count(), " partitions, at ", options_.client.address);
 }
 
 std::future<absl::Status> RowhouseEmbeddings::Pull(const Batch& batch, EmbeddingRows* rows) {

@@ -12,7 +12,8 @@ namespace rowhouse::server {
 namespace {
 
 constexpr uint32_t kMinCapacity = 8;
-constexpr uint64_t kMapFromBytes = 64 << 10;  // large arrays come from the kernel: no holes in the heap when they grow
+constexpr uint64_t kMapFromBytes =
+    64 << 10;  // large arrays come from the kernel: no holes in the heap when they grow
 constexpr uint64_t kHeapOverheadBytes = 16;
 
 // Thirteen sixteenths: with growth by a fifth the array has 27 bytes for each entry on average.
@@ -50,7 +51,8 @@ IndexSegment::~IndexSegment() {
 }
 
 uint64_t IndexSegment::HashOfHome(uint32_t position, uint32_t capacity, bool* end) const {
-  const unsigned __int128 shifted = ((static_cast<unsigned __int128>(position) << 64) + capacity - 1) / capacity;
+  const unsigned __int128 shifted =
+      ((static_cast<unsigned __int128>(position) << 64) + capacity - 1) / capacity;
   const uint32_t bits = context_->partition_bits;
   const unsigned __int128 offset = (shifted + ((uint64_t{1} << bits) - 1)) >> bits;
   const unsigned __int128 hash = first_hash() + offset;

@@ -1,10 +1,12 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The index of one table in one partition: open addressing with linear probing over 20-byte entries. An entry's home is a
-// monotone function of its routing hash (below the partition's bits), so the segment can be walked in the order of hashes, which
-// is the order of keys in spill. Grows by a fifth and alone; an empty segment has no entries.
+// The index of one table in one partition: open addressing with linear probing over 20-byte entries. An
+// entry's home is a monotone function of its routing hash (below the partition's bits), so the segment can be
+// walked in the order of hashes, which is the order of keys in spill. Grows by a fifth and alone; an empty
+// segment has no entries.
 //
-// Thread rule: `lock` guards everything; each method says which side it needs. Only recency bits change under the reader side.
+// Thread rule: `lock` guards everything; each method says which side it needs. Only recency bits change under
+// the reader side.
 
 #include <atomic>
 #include <cstdint>
@@ -20,8 +22,9 @@ namespace rowhouse::server {
 
 // 20 bytes, 4-aligned. slot 0: empty.
 //
-// States: loading (its row is being read from spill); reserved (lsn 0: pinned, never pushed, holds the initial row); stored;
-// tombstone (deleted, not yet in spill; holds the initial row). Stored and tombstone may be dirty; a tombstone always is.
+// States: loading (its row is being read from spill); reserved (lsn 0: pinned, never pushed, holds the
+// initial row); stored; tombstone (deleted, not yet in spill; holds the initial row). Stored and tombstone
+// may be dirty; a tombstone always is.
 struct IndexEntry {
   static constexpr uint16_t kRecencyMask = 3;  // 0, 1, 3: hits raise it, the evictor's hand halves it
   static constexpr uint16_t kDirty = 1 << 2;
@@ -107,7 +110,8 @@ class alignas(64) IndexSegment {
   bool MakeRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
   // Adds a reserved entry. Requires: absent, MakeRoom.
   IndexEntry* Insert(Id id, uint64_t hash, uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
-  // Takes the entry away, closing the gap: the entry that moves into its place, if any, has a hash that is not before it.
+  // Takes the entry away, closing the gap: the entry that moves into its place, if any, has a hash that is
+  // not before it.
   void Remove(IndexEntry* entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
   // Gives memory back where few entries are left. Entries move.
   void Shrink() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
@@ -118,7 +122,9 @@ class alignas(64) IndexSegment {
   // ---- states, which keep the counts
   void Pin(IndexEntry* entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock) { entry->flags += IndexEntry::kPinUnit; }
   void Unpin(IndexEntry* entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock) { entry->flags -= IndexEntry::kPinUnit; }
-  void SetLoading(IndexEntry* entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock) { entry->flags |= IndexEntry::kLoading; }
+  void SetLoading(IndexEntry* entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock) {
+    entry->flags |= IndexEntry::kLoading;
+  }
   // The row read from spill, or (lsn 0) its absence there.
   void SetLoaded(IndexEntry* entry, Lsn lsn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
   void SetUpdated(IndexEntry* entry, Lsn lsn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
@@ -129,10 +135,11 @@ class alignas(64) IndexSegment {
   void SetEverSpilled() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock) { ever_spilled_ = true; }
 
   // ---- walks
-  // Calls visit(entry, hash) for entries with hash >= first_hash, nearly in order, over about max_positions positions. Returns
-  // the hash to go on from: every entry below it was visited. *end: there is no more.
+  // Calls visit(entry, hash) for entries with hash >= first_hash, nearly in order, over about max_positions
+  // positions. Returns the hash to go on from: every entry below it was visited. *end: there is no more.
   template <typename Visit>
-  uint64_t Walk(uint64_t first_hash, uint32_t max_positions, Visit visit, bool* end) const ABSL_SHARED_LOCKS_REQUIRED(lock);
+  uint64_t Walk(uint64_t first_hash, uint32_t max_positions, Visit visit, bool* end) const
+      ABSL_SHARED_LOCKS_REQUIRED(lock);
   // For walks by position. Entries may be changed, and removed by Remove.
   uint32_t capacity() const { return capacity_.load(std::memory_order_relaxed); }
   IndexEntry* At(uint32_t position) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock) {
@@ -143,7 +150,8 @@ class alignas(64) IndexSegment {
   void Prefetch(uint64_t hash) const {
     const uint32_t capacity = capacity_.load(std::memory_order_relaxed);
     const uintptr_t entries = reinterpret_cast<uintptr_t>(entries_.load(std::memory_order_relaxed));
-    __builtin_prefetch(reinterpret_cast<const void*>(entries + uint64_t{Home(hash, capacity)} * sizeof(IndexEntry)));
+    __builtin_prefetch(
+        reinterpret_cast<const void*>(entries + uint64_t{Home(hash, capacity)} * sizeof(IndexEntry)));
   }
 
   // ---- observers
@@ -163,7 +171,8 @@ class alignas(64) IndexSegment {
 
  private:
   uint32_t Home(uint64_t hash, uint32_t capacity) const {
-    return static_cast<uint32_t>((static_cast<unsigned __int128>(hash << context_->partition_bits) * capacity) >> 64);
+    return static_cast<uint32_t>(
+        (static_cast<unsigned __int128>(hash << context_->partition_bits) * capacity) >> 64);
   }
   // The lowest hash whose home is `position` or later; *end when there is none.
   uint64_t HashOfHome(uint32_t position, uint32_t capacity, bool* end) const;

@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The bytes that slabs and index share: one limit, two lines of the ledger. Thread-safe; outlives slabs and index.
+// The bytes that slabs and index share: one limit, two lines of the ledger. Thread-safe; outlives slabs and
+// index.
 
 #include <algorithm>
 #include <atomic>

@@ -1,7 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A reader-writer lock of four bytes for index segments: there are tables x partitions of them, and a pull takes hundreds. Held
-// for microseconds, never across the disk. A waiting writer keeps new readers out, so readers must not take it twice.
+// A reader-writer lock of four bytes for index segments: there are tables x partitions of them, and a pull
+// takes hundreds. Held for microseconds, never across the disk. A waiting writer keeps new readers out, so
+// readers must not take it twice.
 
 #include <atomic>
 #include <cstdint>
@@ -36,7 +37,9 @@ class ABSL_LOCKABLE SegmentLock {
 
 class ABSL_SCOPED_LOCKABLE SegmentWriterLock {
  public:
-  explicit SegmentWriterLock(SegmentLock* lock) ABSL_EXCLUSIVE_LOCK_FUNCTION(lock) : lock_(lock) { lock_->Lock(); }
+  explicit SegmentWriterLock(SegmentLock* lock) ABSL_EXCLUSIVE_LOCK_FUNCTION(lock) : lock_(lock) {
+    lock_->Lock();
+  }
   ~SegmentWriterLock() ABSL_UNLOCK_FUNCTION() { lock_->Unlock(); }
   SegmentWriterLock(const SegmentWriterLock&) = delete;
   SegmentWriterLock& operator=(const SegmentWriterLock&) = delete;
@@ -47,7 +50,9 @@ class ABSL_SCOPED_LOCKABLE SegmentWriterLock {
 
 class ABSL_SCOPED_LOCKABLE SegmentReaderLock {
  public:
-  explicit SegmentReaderLock(SegmentLock* lock) ABSL_SHARED_LOCK_FUNCTION(lock) : lock_(lock) { lock_->ReaderLock(); }
+  explicit SegmentReaderLock(SegmentLock* lock) ABSL_SHARED_LOCK_FUNCTION(lock) : lock_(lock) {
+    lock_->ReaderLock();
+  }
   ~SegmentReaderLock() ABSL_UNLOCK_FUNCTION() { lock_->ReaderUnlock(); }
   SegmentReaderLock(const SegmentReaderLock&) = delete;
   SegmentReaderLock& operator=(const SegmentReaderLock&) = delete;

@@ -22,7 +22,8 @@ constexpr uint64_t RoundUp(uint64_t n, uint64_t unit) { return (n + unit - 1) / 
 
 }  // namespace
 
-SlabArena::SlabArena(uint32_t row_bytes, uint64_t chunk_bytes, uint64_t max_chunks, bool huge_pages, RowBudget* budget)
+SlabArena::SlabArena(uint32_t row_bytes, uint64_t chunk_bytes, uint64_t max_chunks, bool huge_pages,
+                     RowBudget* budget)
     : row_bytes_(row_bytes),
       chunk_bytes_(chunk_bytes),
       rows_per_chunk_(static_cast<uint32_t>(chunk_bytes / row_bytes)),
@@ -32,19 +33,19 @@ SlabArena::SlabArena(uint32_t row_bytes, uint64_t chunk_bytes, uint64_t max_chun
       huge_pages_(huge_pages && chunk_bytes % kHugePageBytes == 0),
       budget_(budget) {}
 
-absl::StatusOr<std::shared_ptr<SlabArena>> SlabArena::Create(uint32_t row_bytes, uint64_t chunk_bytes, bool huge_pages,
-                                                             RowBudget* budget) {
+absl::StatusOr<std::shared_ptr<SlabArena>> SlabArena::Create(uint32_t row_bytes, uint64_t chunk_bytes,
+                                                             bool huge_pages, RowBudget* budget) {
   RH_CHECK(row_bytes >= 4 && row_bytes % 4 == 0);
   chunk_bytes = RoundUp(std::max(chunk_bytes, row_bytes * kMinRowsPerChunk), kPageBytes);
   const uint64_t max_chunks = std::max<uint64_t>(1, budget->limit_bytes() / chunk_bytes);
   std::shared_ptr<SlabArena> arena(new SlabArena(row_bytes, chunk_bytes, max_chunks, huge_pages, budget));
   arena->mapping_bytes_ = arena->max_chunks_ * chunk_bytes + kHugePageBytes;
-  void* mapping =
-      mmap(nullptr, arena->mapping_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* mapping = mmap(nullptr, arena->mapping_bytes_, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping == MAP_FAILED) {
-    return absl::ResourceExhaustedError(absl::StrCat("address space for rows of ", row_bytes, " bytes: mmap of ",
-                                                     arena->mapping_bytes_, " bytes: ", std::strerror(errno),
-                                                     "; raise the limit on address space (ulimit -v)"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("address space for rows of ", row_bytes, " bytes: mmap of ", arena->mapping_bytes_,
+                     " bytes: ", std::strerror(errno), "; raise the limit on address space (ulimit -v)"));
   }
   arena->mapping_ = mapping;
   arena->base_ = reinterpret_cast<uint8_t*>(RoundUp(reinterpret_cast<uintptr_t>(mapping), kHugePageBytes));
@@ -163,7 +164,8 @@ std::vector<uint32_t> SlabArena::BeginDrain(size_t chunks) {
 }
 
 void SlabArena::ReleaseChunk(uint32_t index) {
-  // The bytes read as zero when the chunk is committed again; where the kernel refuses, they only stay resident.
+  // The bytes read as zero when the chunk is committed again; where the kernel refuses, they only stay
+  // resident.
   madvise(ChunkAddress(index), chunk_bytes_, MADV_DONTNEED);
   const bool listed = chunks_[index].listed;
   chunks_[index] = Chunk{};

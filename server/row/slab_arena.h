@@ -1,10 +1,10 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Memory for rows of one size. Address space is reserved once; chunks of it are committed, counted to the budget, and given
-// back. A slot is a 32-bit number, never 0; where its bytes lie is arithmetic.
+// Memory for rows of one size. Address space is reserved once; chunks of it are committed, counted to the
+// budget, and given back. A slot is a 32-bit number, never 0; where its bytes lie is arithmetic.
 //
-// Thread rule: thread-safe. Bytes of a slot belong to who allocated it. Draining (one thread) empties chunks: the caller moves
-// the rows, the arena hands out no slot of a draining chunk.
+// Thread rule: thread-safe. Bytes of a slot belong to who allocated it. Draining (one thread) empties chunks:
+// the caller moves the rows, the arena hands out no slot of a draining chunk.
 
 #include <cstdint>
 #include <memory>
@@ -21,8 +21,8 @@ namespace rowhouse::server {
 class SlabArena {
  public:
   // ResourceExhausted when the address space is refused. chunk_bytes is raised where few rows would fit one.
-  static absl::StatusOr<std::shared_ptr<SlabArena>> Create(uint32_t row_bytes, uint64_t chunk_bytes, bool huge_pages,
-                                                           RowBudget* budget);
+  static absl::StatusOr<std::shared_ptr<SlabArena>> Create(uint32_t row_bytes, uint64_t chunk_bytes,
+                                                           bool huge_pages, RowBudget* budget);
   ~SlabArena();
   SlabArena(const SlabArena&) = delete;
   SlabArena& operator=(const SlabArena&) = delete;
@@ -35,7 +35,8 @@ class SlabArena {
 
   uint8_t* Row(uint32_t slot) const {
     const uint32_t index = slot - 1;
-    return base_ + (index >> slot_bits_) * chunk_bytes_ + uint64_t{index & ((1u << slot_bits_) - 1)} * row_bytes_;
+    return base_ + (index >> slot_bits_) * chunk_bytes_ +
+           uint64_t{index & ((1u << slot_bits_) - 1)} * row_bytes_;
   }
   uint32_t ChunkOf(uint32_t slot) const { return (slot - 1) >> slot_bits_; }
 
@@ -46,7 +47,7 @@ class SlabArena {
   // Gives back all chunks that are empty; how many.
   size_t ReleaseEmptyChunks() ABSL_LOCKS_EXCLUDED(mu_);
 
-  uint64_t FreeSlots() const ABSL_LOCKS_EXCLUDED(mu_);       // in committed chunks
+  uint64_t FreeSlots() const ABSL_LOCKS_EXCLUDED(mu_);  // in committed chunks
   uint64_t CommittedSlots() const ABSL_LOCKS_EXCLUDED(mu_);
   uint32_t row_bytes() const { return row_bytes_; }
   uint64_t chunk_bytes() const { return chunk_bytes_; }
@@ -63,9 +64,10 @@ class SlabArena {
     uint32_t free_head = 0;  // slot number; the next one lies in the slot's first bytes
     bool committed = false;
     bool draining = false;
-    bool listed = false;     // in open_
+    bool listed = false;  // in open_
   };
-  SlabArena(uint32_t row_bytes, uint64_t chunk_bytes, uint64_t max_chunks, bool huge_pages, RowBudget* budget);
+  SlabArena(uint32_t row_bytes, uint64_t chunk_bytes, uint64_t max_chunks, bool huge_pages,
+            RowBudget* budget);
   uint32_t TakeSlot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);  // 0 when no committed chunk has one
   bool CommitChunk() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ReleaseChunk(uint32_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// One table's part of the tiered row store: a segment for each owned partition, and where its rows lie. Shared: work under way
-// keeps a dropped table's object alive.
+// One table's part of the tiered row store: a segment for each owned partition, and where its rows lie.
+// Shared: work under way keeps a dropped table's object alive.
 
 #include <atomic>
 #include <memory>

@@ -1,7 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
-// Room: a background thread keeps some slots free. A hand goes round over all index entries (CLOCK with two bits): rows that were
-// read since it last came stay, clean ones go, changed ones are written in sorted batches first. Rows that a pull brought begin
-// cold, so that a scan pushes out only itself. Chunks move between row sizes when one size has a chunk's worth of free slots.
+// Room: a background thread keeps some slots free. A hand goes round over all index entries (CLOCK with two
+// bits): rows that were read since it last came stay, clean ones go, changed ones are written in sorted
+// batches first. Rows that a pull brought begin cold, so that a scan pushes out only itself. Chunks move
+// between row sizes when one size has a chunk's worth of free slots.
 
 #include <algorithm>
 #include <cstring>
@@ -101,7 +102,8 @@ absl::StatusOr<uint64_t> TieredRowStore::MakeSomeRoom(bool* needed) {
 
 // ---------------------------------------------------------------- chunks
 
-uint64_t TieredRowStore::GiveSpareChunks(absl::Span<const TablePtr> tables, const SlabArena* short_arena, bool index_short) {
+uint64_t TieredRowStore::GiveSpareChunks(absl::Span<const TablePtr> tables, const SlabArena* short_arena,
+                                         bool index_short) {
   for (const TablePtr& table : tables) {
     SlabArena* arena = table->arena.get();
     if (arena == short_arena && !index_short) continue;
@@ -157,14 +159,16 @@ absl::StatusOr<uint64_t> TieredRowStore::EvictRows(absl::Span<const TablePtr> ta
   WriteBatch batch;
   uint64_t gone = 0;
   uint64_t walked = 0;
-  // Three rounds take any row from hot to cold; with changed rows in the batch the hand does not go round past them.
+  // Three rounds take any row from hot to cold; with changed rows in the batch the hand does not go round
+  // past them.
   const size_t round = tables.size() * owned_.size();
   size_t segments_left = 4 * round;
-  while (segments_left > 0 && !batch.full() && gone + batch.rows.size() < kRowsPerStep && walked < kPositionsPerStep) {
-    const auto at = std::find_if(tables.begin(), tables.end(),
-                                 [&](const TablePtr& table) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-                                   return table->spec.table >= hand_.table;
-                                 });
+  while (segments_left > 0 && !batch.full() && gone + batch.rows.size() < kRowsPerStep &&
+         walked < kPositionsPerStep) {
+    const auto at =
+        std::find_if(tables.begin(), tables.end(), [&](const TablePtr& table) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+          return table->spec.table >= hand_.table;
+        });
     if (at == tables.end()) {
       hand_ = Hand{.place = (hand_.place + 1) % owned_.size()};
       continue;
@@ -209,7 +213,8 @@ uint64_t TieredRowStore::MoveHand(TableRows* table, IndexSegment* segment, Write
     const uint32_t capacity = segment->capacity();
     *done = p >= capacity;
     if (!freed.empty()) segment->Shrink();
-    if (segment->capacity() != capacity) p = static_cast<uint32_t>(uint64_t{p} * segment->capacity() / capacity);
+    if (segment->capacity() != capacity)
+      p = static_cast<uint32_t>(uint64_t{p} * segment->capacity() / capacity);
     hand_.position = p;
   }
   table->arena->Free(freed);

@@ -24,10 +24,13 @@ constexpr absl::Duration kWaitStep = absl::Milliseconds(5);
 
 }  // namespace
 
-absl::Status TieredRowStore::CheckImage(const SpillKey& key, Id id, uint32_t row_bytes, const SpillValue& value) {
-  if (value.payload.size() == row_bytes && value.lsn != 0 && value.lsn <= limits::kMaxLsn) return absl::OkStatus();
-  return absl::DataLossError(absl::StrCat("spill: row ", id, " of table ", key.table, " in partition ", key.partition, " has ",
-                                          value.payload.size(), " bytes and LSN ", value.lsn, ", expected ", row_bytes,
+absl::Status TieredRowStore::CheckImage(const SpillKey& key, Id id, uint32_t row_bytes,
+                                        const SpillValue& value) {
+  if (value.payload.size() == row_bytes && value.lsn != 0 && value.lsn <= limits::kMaxLsn)
+    return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("spill: row ", id, " of table ", key.table, " in partition ",
+                                          key.partition, " has ", value.payload.size(), " bytes and LSN ",
+                                          value.lsn, ", expected ", row_bytes,
                                           " bytes and an LSN of 1 to 2^48 - 1; restore from a checkpoint"));
 }
 
@@ -116,7 +119,8 @@ uint64_t TieredRowStore::Prefetch(TableId id, absl::Span<const Id> ids) {
     IndexSegment* segment = SegmentOf(*table, hash);
     if (segment == nullptr) continue;
     SegmentReaderLock hold(&segment->lock);
-    if (segment->ever_spilled() && std::as_const(*segment).Find(row, hash) == nullptr) missing.emplace_back(hash, row);
+    if (segment->ever_spilled() && std::as_const(*segment).Find(row, hash) == nullptr)
+      missing.emplace_back(hash, row);
   }
   std::sort(missing.begin(), missing.end());
   missing.erase(std::unique(missing.begin(), missing.end()), missing.end());
@@ -129,7 +133,8 @@ uint64_t TieredRowStore::Prefetch(TableId id, absl::Span<const Id> ids) {
   }
   for (size_t begin = 0; begin < missing.size(); begin += kPrefetchGroup) {
     std::vector<Id> group;
-    for (size_t i = begin; i < std::min(begin + kPrefetchGroup, missing.size()); ++i) group.push_back(missing[i].second);
+    for (size_t i = begin; i < std::min(begin + kPrefetchGroup, missing.size()); ++i)
+      group.push_back(missing[i].second);
     options_.io->Post([this, table = TablePtr(table), group = std::move(group)]() mutable {
       PrefetchGroup(table, group);
       table.reset();  // before the store may go
@@ -142,7 +147,8 @@ uint64_t TieredRowStore::Prefetch(TableId id, absl::Span<const Id> ids) {
 }
 
 // Places loading entries until there is no room; how many ids were dealt with.
-size_t TieredRowStore::PlacePrefetches(const TablePtr& table, absl::Span<const Id> ids, std::vector<LoadItem>* items) {
+size_t TieredRowStore::PlacePrefetches(const TablePtr& table, absl::Span<const Id> ids,
+                                       std::vector<LoadItem>* items) {
   SlotCache slots(table->arena.get());
   for (size_t i = 0; i < ids.size(); ++i) {
     const uint64_t hash = table->index.Hash(ids[i]);

@@ -1,6 +1,6 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
-// Reads. A pull works on windows of ids, sorted by segment; in a window, blocks of ids are probed and then copied under the
-// reader locks of the segments they touch, so that the cache misses of a block overlap.
+// Reads. A pull works on windows of ids, sorted by segment; in a window, blocks of ids are probed and then
+// copied under the reader locks of the segments they touch, so that the cache misses of a block overlap.
 
 #include <algorithm>
 #include <cstring>
@@ -33,7 +33,8 @@ void SetStored(uint8_t* bits, uint32_t position, bool stored) {
 // Neighbours of the bit may be set by other threads.
 void SetStoredShared(uint8_t* bits, uint32_t position) {
   if (bits == nullptr) return;
-  std::atomic_ref<uint8_t>(bits[position / 8]).fetch_or(static_cast<uint8_t>(1u << (position % 8)), std::memory_order_relaxed);
+  std::atomic_ref<uint8_t>(bits[position / 8])
+      .fetch_or(static_cast<uint8_t>(1u << (position % 8)), std::memory_order_relaxed);
 }
 
 }  // namespace
@@ -45,7 +46,8 @@ struct TieredRowStore::PullItem {
   uint32_t position = 0;
 };
 
-void TieredRowStore::ReadUnseen(const TableRows& table, Id id, float* values, std::vector<uint8_t>* row) const {
+void TieredRowStore::ReadUnseen(const TableRows& table, Id id, float* values,
+                                std::vector<uint8_t>* row) const {
   const RowLayout& layout = table.spec.layout;
   if (table.spec.unseen_reads_zeros) {
     std::memset(values, 0, layout.weights_bytes());
@@ -60,12 +62,11 @@ void TieredRowStore::ReadUnseen(const TableRows& table, Id id, float* values, st
 void TieredRowStore::SortBySegment(absl::Span<PullItem> items, std::vector<PullItem>* scratch,
                                    std::vector<uint32_t>* counts) const {
   if (items.size() < kSortByComparing || owned_.size() > items.size() * 4) {
-    std::sort(items.begin(), items.end(), [](const PullItem& a, const PullItem& b) { return a.segment < b.segment; });
+    std::sort(items.begin(), items.end(),
+              [](const PullItem& a, const PullItem& b) { return a.segment < b.segment; });
     return;
   }
-  const auto place = [&](const PullItem& item) {
-    return place_of_partition_[item.segment->partition()];
-  };
+  const auto place = [&](const PullItem& item) { return place_of_partition_[item.segment->partition()]; };
   counts->assign(owned_.size() + 1, 0);
   for (const PullItem& item : items) ++(*counts)[place(item) + 1];
   for (size_t i = 1; i < counts->size(); ++i) (*counts)[i] += (*counts)[i - 1];
@@ -89,7 +90,8 @@ void TieredRowStore::ReadResident(absl::Span<ReadBatch> batches) {
     for (uint32_t i = 0; i < batches[b].ids.size(); ++i) batches[b].misses.push_back(i);
   }
   // Segments are locked in the order of (table, partition).
-  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return batches[a].table < batches[b].table; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](uint32_t a, uint32_t b) { return batches[a].table < batches[b].table; });
 
   std::vector<PullItem> window, scratch;
   std::vector<uint32_t> counts;
@@ -136,7 +138,8 @@ void TieredRowStore::PullSorted(absl::Span<const PullItem> items, absl::Span<Rea
   }
 }
 
-// Holds a set of locks that the analysis cannot follow: as a reader, in ascending order, within this function.
+// Holds a set of locks that the analysis cannot follow: as a reader, in ascending order, within this
+// function.
 void TieredRowStore::PullBlock(absl::Span<const PullItem> items, absl::Span<ReadBatch> batches,
                                absl::Span<const TablePtr> tables, std::vector<uint8_t>* row) {
   enum class Answer : uint8_t { kRow, kUnseen, kMiss };
@@ -165,7 +168,8 @@ void TieredRowStore::PullBlock(absl::Span<const PullItem> items, absl::Span<Read
     const PullItem& item = items[i];
     if (answers[i] == Answer::kRow) {
       const RowLayout& layout = tables[item.batch]->spec.layout;
-      std::memcpy(batches[item.batch].target.values + size_t{item.position} * layout.dim, rows[i], layout.weights_bytes());
+      std::memcpy(batches[item.batch].target.values + size_t{item.position} * layout.dim, rows[i],
+                  layout.weights_bytes());
     }
     if (i + 1 == items.size() || items[i + 1].segment != item.segment) item.segment->lock.ReaderUnlock();
   }
@@ -176,7 +180,8 @@ void TieredRowStore::PullBlock(absl::Span<const PullItem> items, absl::Span<Read
     if (answers[i] == Answer::kMiss) batch.misses.push_back(item.position);
     if (answers[i] != Answer::kUnseen) continue;
     const TableRows& table = *tables[item.batch];
-    ReadUnseen(table, batch.ids[item.position], batch.target.values + size_t{item.position} * table.spec.layout.dim, row);
+    ReadUnseen(table, batch.ids[item.position],
+               batch.target.values + size_t{item.position} * table.spec.layout.dim, row);
   }
 }
 
@@ -206,8 +211,9 @@ absl::Status TieredRowStore::CollectMisses(MissJob* job) const {
       const uint64_t hash = table->index.Hash(batch.ids[position]);
       IndexSegment* segment = SegmentOf(*table, hash);
       if (segment == nullptr) {
-        return absl::FailedPreconditionError(absl::StrCat("id ", batch.ids[position], " of table ", batch.table,
-                                                          " lies in a partition that this server does not own"));
+        return absl::FailedPreconditionError(
+            absl::StrCat("id ", batch.ids[position], " of table ", batch.table,
+                         " lies in a partition that this server does not own"));
       }
       job->wants.push_back(MissJob::Want{table->Key(segment->partition(), hash), b, position});
       SetStored(batch.target.stored, position, false);
@@ -219,7 +225,8 @@ absl::Status TieredRowStore::CollectMisses(MissJob* job) const {
 }
 
 // Gives the row (or, null, the unseen one) to all who want wants[first]'s.
-void TieredRowStore::GiveToAll(const MissJob& job, uint32_t first, const uint8_t* bytes, std::vector<uint8_t>* row) const {
+void TieredRowStore::GiveToAll(const MissJob& job, uint32_t first, const uint8_t* bytes,
+                               std::vector<uint8_t>* row) const {
   const SpillKey key = job.wants[first].key;
   for (size_t w = first; w < job.wants.size() && job.wants[w].key == key; ++w) {
     const uint32_t position = job.wants[w].position;
@@ -235,8 +242,10 @@ void TieredRowStore::GiveToAll(const MissJob& job, uint32_t first, const uint8_t
   }
 }
 
-// Answers the row of wants[first] from memory where it has come back meanwhile; else a LoadItem. `next`: the want after its.
-void TieredRowStore::LookAgain(MissJob* job, uint32_t first, uint32_t next, SlotCache* slots, std::vector<uint8_t>* row) {
+// Answers the row of wants[first] from memory where it has come back meanwhile; else a LoadItem. `next`: the
+// want after its.
+void TieredRowStore::LookAgain(MissJob* job, uint32_t first, uint32_t next, SlotCache* slots,
+                               std::vector<uint8_t>* row) {
   const MissJob::Want& want = job->wants[first];
   const TablePtr& table = job->tables[want.batch];
   const Id id = job->batches[want.batch].ids[want.position];

@@ -13,8 +13,8 @@
 namespace rowhouse::server {
 namespace {
 
-constexpr size_t kChunk = 64;         // rows for which a segment's lock is held
-constexpr int kWaitsBeforeTurn = 4;   // short waits with pins held, before giving them back and queueing
+constexpr size_t kChunk = 64;        // rows for which a segment's lock is held
+constexpr int kWaitsBeforeTurn = 4;  // short waits with pins held, before giving them back and queueing
 constexpr uint64_t kIndexBytesPerRow = 28;
 
 }  // namespace
@@ -22,13 +22,13 @@ constexpr uint64_t kIndexBytesPerRow = 28;
 struct TieredRowStore::PinJob {
   enum State : uint8_t { kPending, kPinned, kLoading };
   absl::Span<const RowBatch> batches;
-  std::vector<TablePtr> tables;          // of batches
-  std::vector<IndexSegment*> segments;   // of batches
-  std::vector<size_t> offsets;           // where a batch's rows begin in states
+  std::vector<TablePtr> tables;         // of batches
+  std::vector<IndexSegment*> segments;  // of batches
+  std::vector<size_t> offsets;          // where a batch's rows begin in states
   std::vector<State> states;
-  std::vector<LoadItem> loads;           // LoadItem::first: index in states
-  size_t pending = 0;                    // of the last pass
-  SlabArena* short_arena = nullptr;      // of the last pass: no room in it, or for the index
+  std::vector<LoadItem> loads;       // LoadItem::first: index in states
+  size_t pending = 0;                // of the last pass
+  SlabArena* short_arena = nullptr;  // of the last pass: no room in it, or for the index
   int waits = 0;
   bool has_turn = false;
 };
@@ -52,8 +52,9 @@ absl::Status TieredRowStore::PreparePin(PinJob* job, absl::Span<const RowBatch> 
     job->segments.push_back(segment);
   }
   if (bytes > budget_.limit_bytes()) {
-    return absl::ResourceExhaustedError(absl::StrCat("a push of ", rows, " rows needs ", bytes, " bytes of memory at once, rows may have ",
-                                                     budget_.limit_bytes(), "; push fewer rows at a time or raise the memory budget"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("a push of ", rows, " rows needs ", bytes, " bytes of memory at once, rows may have ",
+                     budget_.limit_bytes(), "; push fewer rows at a time or raise the memory budget"));
   }
   job->states.assign(rows, PinJob::kPending);
   return absl::OkStatus();
@@ -107,8 +108,9 @@ absl::Status TieredRowStore::PinChunk(PinJob* job, size_t batch, size_t begin, s
     if (entry == nullptr) {
       if (job->short_arena == nullptr) PinAbsent(job, batch, i, hashes[i - begin], slots);
     } else if (entry->pins() == IndexEntry::kMaxPins) {
-      return absl::ResourceExhaustedError(absl::StrCat("row ", ids[i], " of table ", table.spec.table, " is in ",
-                                                       IndexEntry::kMaxPins, " pushes at once; try again later"));
+      return absl::ResourceExhaustedError(absl::StrCat("row ", ids[i], " of table ", table.spec.table,
+                                                       " is in ", IndexEntry::kMaxPins,
+                                                       " pushes at once; try again later"));
     } else if (!entry->loading()) {
       segment->Pin(entry);
       states[i] = PinJob::kPinned;
@@ -133,9 +135,11 @@ absl::Status TieredRowStore::PinPass(PinJob* job) {
 }
 
 absl::Status TieredRowStore::LoadPinned(PinJob* job) {
-  std::sort(job->loads.begin(), job->loads.end(), [](const LoadItem& a, const LoadItem& b) { return a.key < b.key; });
+  std::sort(job->loads.begin(), job->loads.end(),
+            [](const LoadItem& a, const LoadItem& b) { return a.key < b.key; });
   absl::Status status = Load(absl::MakeSpan(job->loads), [](const LoadItem&, const SpillValue*) {});
-  for (const LoadItem& item : job->loads) job->states[item.first] = item.failed ? PinJob::kPending : PinJob::kPinned;
+  for (const LoadItem& item : job->loads)
+    job->states[item.first] = item.failed ? PinJob::kPending : PinJob::kPinned;
   job->loads.clear();
   return status;
 }
@@ -157,14 +161,17 @@ void TieredRowStore::RollBack(PinJob* job) {
 
 absl::Status TieredRowStore::PinTimeout(const PinJob& job) const {
   if (job.short_arena == nullptr) {
-    return absl::UnavailableError(absl::StrCat("rows of this push are being read from spill by others for more than ",
-                                               absl::FormatDuration(options_.pin_timeout), "; try again"));
+    return absl::UnavailableError(
+        absl::StrCat("rows of this push are being read from spill by others for more than ",
+                     absl::FormatDuration(options_.pin_timeout), "; try again"));
   }
   absl::MutexLock lock(&wait_mu_);
   return absl::ResourceExhaustedError(absl::StrCat(
-      "no memory for rows of ", job.short_arena->row_bytes(), " bytes within ", absl::FormatDuration(options_.pin_timeout),
-      " (budget ", budget_.limit_bytes(), " bytes); try again later, or raise the memory budget",
-      eviction_error_.ok() ? "" : absl::StrCat(". Rows cannot be written to spill: ", eviction_error_.message())));
+      "no memory for rows of ", job.short_arena->row_bytes(), " bytes within ",
+      absl::FormatDuration(options_.pin_timeout), " (budget ", budget_.limit_bytes(),
+      " bytes); try again later, or raise the memory budget",
+      eviction_error_.ok() ? ""
+                           : absl::StrCat(". Rows cannot be written to spill: ", eviction_error_.message())));
 }
 
 bool TieredRowStore::TakeTurn(absl::Time deadline) {
@@ -221,8 +228,8 @@ absl::Status TieredRowStore::Pin(absl::Span<const RowBatch> batches) {
 
 // ---------------------------------------------------------------- update, erase, unpin
 
-void TieredRowStore::ForPinnedChunk(const TableRows& table, IndexSegment* segment, absl::Span<const Id> ids, size_t first,
-                                    ChangePinned change, std::vector<uint32_t>* freed) {
+void TieredRowStore::ForPinnedChunk(const TableRows& table, IndexSegment* segment, absl::Span<const Id> ids,
+                                    size_t first, ChangePinned change, std::vector<uint32_t>* freed) {
   uint64_t hashes[kChunk];
   IndexEntry* entries[kChunk];
   for (size_t i = 0; i < ids.size(); ++i) {
@@ -265,7 +272,8 @@ void TieredRowStore::Unpin(const RowBatch& batch) {
   ForPinned(*table, batch, [](size_t, IndexSegment*, IndexEntry*, uint8_t*) {});
 }
 
-void TieredRowStore::Update(const RowBatch& batch, Lsn lsn, absl::FunctionRef<void(size_t i, uint8_t* row)> update) {
+void TieredRowStore::Update(const RowBatch& batch, Lsn lsn,
+                            absl::FunctionRef<void(size_t i, uint8_t* row)> update) {
   RH_CHECK(lsn > 0 && lsn <= limits::kMaxLsn);
   const TablePtr table = FindTable(batch.table);
   RH_CHECK(table != nullptr);
@@ -280,7 +288,8 @@ void TieredRowStore::Update(const RowBatch& batch, Lsn lsn, absl::FunctionRef<vo
   table->updated_rows.fetch_add(updated, std::memory_order_relaxed);
 }
 
-void TieredRowStore::Erase(const RowBatch& batch, Lsn lsn, absl::FunctionRef<bool(size_t i, const uint8_t* row)> condition) {
+void TieredRowStore::Erase(const RowBatch& batch, Lsn lsn,
+                           absl::FunctionRef<bool(size_t i, const uint8_t* row)> condition) {
   RH_CHECK(lsn > 0 && lsn <= limits::kMaxLsn);
   const TablePtr table = FindTable(batch.table);
   RH_CHECK(table != nullptr);

@@ -29,11 +29,13 @@ uint64_t ChunkBytes(uint64_t memory_bytes) {
 
 absl::Status CheckOptions(const TieredRowStoreOptions& options) {
   if (options.partition_bits > 14) {
-    return absl::InvalidArgumentError(absl::StrCat("row store: partition_bits is ", options.partition_bits, ", at most 14"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("row store: partition_bits is ", options.partition_bits, ", at most 14"));
   }
   const uint64_t partitions = uint64_t{1} << options.partition_bits;
   const std::vector<PartitionId> owned = Sorted(options.owned);
-  if (owned.empty()) return absl::InvalidArgumentError("row store: owned names no partition; give at least one");
+  if (owned.empty())
+    return absl::InvalidArgumentError("row store: owned names no partition; give at least one");
   if (owned.back() >= partitions) {
     return absl::InvalidArgumentError(
         absl::StrCat("row store: owned names partition ", owned.back(), ", there are ", partitions));
@@ -42,8 +44,8 @@ absl::Status CheckOptions(const TieredRowStoreOptions& options) {
     return absl::InvalidArgumentError("row store: owned names a partition twice");
   }
   if (options.memory_bytes < kMinRowMemoryBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("row store: memory_bytes is ", options.memory_bytes, ", at least ",
-                                                   kMinRowMemoryBytes));
+    return absl::InvalidArgumentError(
+        absl::StrCat("row store: memory_bytes is ", options.memory_bytes, ", at least ", kMinRowMemoryBytes));
   }
   if (options.durable_generation == 0 || options.volatile_generation == 0) {
     return absl::InvalidArgumentError("row store: generation 0 is that of partition states; give another");
@@ -92,12 +94,12 @@ absl::Status TieredRowStore::ErasePastGenerations() {
     Generation next = 1;
     while (next != 0) {
       Generation found = 0;
-      RH_RETURN_IF_ERROR(options_.spill->Scan(
-          SpillKey{partition, next, 0, 0}, SpillKey{partition, kMaxGeneration, kMaxTable, kMaxHash},
-          [&](const SpillKey& key, const SpillValue&) {
-            found = key.generation;
-            return false;
-          }));
+      RH_RETURN_IF_ERROR(options_.spill->Scan(SpillKey{partition, next, 0, 0},
+                                              SpillKey{partition, kMaxGeneration, kMaxTable, kMaxHash},
+                                              [&](const SpillKey& key, const SpillValue&) {
+                                                found = key.generation;
+                                                return false;
+                                              }));
       if (found == 0) break;
       if (found != options_.durable_generation) {
         RH_RETURN_IF_ERROR(options_.spill->EraseRange(SpillKey{partition, found, 0, 0},
@@ -159,11 +161,12 @@ absl::Status TieredRowStore::NoteSpilledRows(TableRows* table) {
 }
 
 absl::Status TieredRowStore::AddTable(const TableRowsSpec& spec) {
-  if (spec.table == 0 || spec.factory == nullptr || spec.layout.dim == 0 || spec.layout.dim > limits::kMaxDim ||
-      uint64_t{spec.layout.row_bytes()} > limits::kMaxRowBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("rows of table ", spec.table, ": table and dim must be at least 1, dim (",
-                                                   spec.layout.dim, ") at most ", limits::kMaxDim, ", a row at most ",
-                                                   limits::kMaxRowBytes, " bytes, and there must be a factory"));
+  if (spec.table == 0 || spec.factory == nullptr || spec.layout.dim == 0 ||
+      spec.layout.dim > limits::kMaxDim || uint64_t{spec.layout.row_bytes()} > limits::kMaxRowBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("rows of table ", spec.table, ": table and dim must be at least 1, dim (",
+                     spec.layout.dim, ") at most ", limits::kMaxDim, ", a row at most ", limits::kMaxRowBytes,
+                     " bytes, and there must be a factory"));
   }
   absl::MutexLock add(&add_table_mu_);
   auto table = std::make_shared<TableRows>();
@@ -179,8 +182,9 @@ absl::Status TieredRowStore::AddTable(const TableRowsSpec& spec) {
   const uint64_t headers = owned_.size() * sizeof(IndexSegment);
   if (!budget_.TryTakeIndex(headers)) {
     KickEvictor();
-    return absl::ResourceExhaustedError(absl::StrCat("rows of table ", spec.table, ": no memory for ", headers,
-                                                     " bytes of index headers; try again, or raise the memory budget"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("rows of table ", spec.table, ": no memory for ", headers,
+                     " bytes of index headers; try again, or raise the memory budget"));
   }
   table->index.budget = &budget_;
   table->index.hash_key = Mix64(uint64_t{spec.table} + kGoldenGamma);  // the table's part of RoutingHash

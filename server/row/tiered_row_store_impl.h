@@ -2,14 +2,16 @@
 #pragma once
 // The parts of the tiered row store. Private to server/row.
 //
-// Sources by job: tiered_row_store.cc (tables, observers), tiered_pull.cc (reads), tiered_load.cc (rows from spill into
-// memory), tiered_push.cc (pin, update), tiered_write_back.cc (rows from memory to spill), tiered_evictor.cc, tiered_scan.cc.
+// Sources by job: tiered_row_store.cc (tables, observers), tiered_pull.cc (reads), tiered_load.cc (rows from
+// spill into memory), tiered_push.cc (pin, update), tiered_write_back.cc (rows from memory to spill),
+// tiered_evictor.cc, tiered_scan.cc.
 //
-// Locks, in the order they may be taken: add_table_mu_; spill_write_mu_; tables_mu_; a segment's lock; an arena's. A writer holds one segment's
-// lock at a time; a pull holds several as a reader, taken in ascending order. No segment lock is held across spill.
-// A row changes hands between memory and spill like this:
+// Locks, in the order they may be taken: add_table_mu_; spill_write_mu_; tables_mu_; a segment's lock; an
+// arena's. A writer holds one segment's lock at a time; a pull holds several as a reader, taken in ascending
+// order. No segment lock is held across spill. A row changes hands between memory and spill like this:
 //   load   a loading entry holds the place first, so that nobody can push the row before its image is in;
-//   write  the image is copied under the segment's lock and written under spill_write_mu_, so that images of a row reach spill
+//   write  the image is copied under the segment's lock and written under spill_write_mu_, so that images of
+//   a row reach spill
 //          in the order they were taken; the row becomes clean only if its LSN is still the image's;
 //   leave  only a clean, unpinned row leaves memory. So for what is absent here, spill has the truth.
 
@@ -43,8 +45,10 @@ class TieredRowStore final : public RowStore {
   uint64_t Prefetch(TableId table, absl::Span<const Id> ids) override;
   absl::Status Pin(absl::Span<const RowBatch> batches) override;
   void Unpin(const RowBatch& batch) override;
-  void Update(const RowBatch& batch, Lsn lsn, absl::FunctionRef<void(size_t i, uint8_t* row)> update) override;
-  void Erase(const RowBatch& batch, Lsn lsn, absl::FunctionRef<bool(size_t i, const uint8_t* row)> condition) override;
+  void Update(const RowBatch& batch, Lsn lsn,
+              absl::FunctionRef<void(size_t i, uint8_t* row)> update) override;
+  void Erase(const RowBatch& batch, Lsn lsn,
+             absl::FunctionRef<bool(size_t i, const uint8_t* row)> condition) override;
   absl::StatusOr<uint64_t> Scan(TableId table, PartitionId partition, uint64_t first_hash, size_t max_rows,
                                 absl::FunctionRef<void(const ScannedRow&)> visit, bool* more) override;
   absl::Status WriteBack(PartitionId partition, absl::Span<const uint8_t> state) override;
@@ -62,11 +66,13 @@ class TieredRowStore final : public RowStore {
   // ---- tables
   TablePtr FindTable(TableId table) const ABSL_LOCKS_EXCLUDED(tables_mu_);  // null: unknown or dropped
   std::vector<TablePtr> Tables() const ABSL_LOCKS_EXCLUDED(tables_mu_);     // ascending by id
-  absl::StatusOr<std::shared_ptr<SlabArena>> ArenaFor(uint32_t row_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(tables_mu_);
+  absl::StatusOr<std::shared_ptr<SlabArena>> ArenaFor(uint32_t row_bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(tables_mu_);
   absl::Status NoteSpilledRows(TableRows* table);
   // The segment of a hash, or null when its partition is not this server's.
   IndexSegment* SegmentOf(const TableRows& table, uint64_t hash) const {
-    return SegmentOfPartition(table, partition_bits_ == 0 ? 0 : static_cast<PartitionId>(hash >> (64 - partition_bits_)));
+    return SegmentOfPartition(
+        table, partition_bits_ == 0 ? 0 : static_cast<PartitionId>(hash >> (64 - partition_bits_)));
   }
   IndexSegment* SegmentOfPartition(const TableRows& table, PartitionId partition) const {
     if (partition >= place_of_partition_.size() || place_of_partition_[partition] < 0) return nullptr;
@@ -76,11 +82,12 @@ class TieredRowStore final : public RowStore {
   // ---- pull (tiered_pull.cc)
   struct PullItem;
   struct MissJob;
-  void SortBySegment(absl::Span<PullItem> items, std::vector<PullItem>* scratch, std::vector<uint32_t>* counts) const;
-  void PullSorted(absl::Span<const PullItem> items, absl::Span<ReadBatch> batches, absl::Span<const TablePtr> tables,
-                  std::vector<uint8_t>* row);
-  void PullBlock(absl::Span<const PullItem> items, absl::Span<ReadBatch> batches, absl::Span<const TablePtr> tables,
-                 std::vector<uint8_t>* row) ABSL_NO_THREAD_SAFETY_ANALYSIS;
+  void SortBySegment(absl::Span<PullItem> items, std::vector<PullItem>* scratch,
+                     std::vector<uint32_t>* counts) const;
+  void PullSorted(absl::Span<const PullItem> items, absl::Span<ReadBatch> batches,
+                  absl::Span<const TablePtr> tables, std::vector<uint8_t>* row);
+  void PullBlock(absl::Span<const PullItem> items, absl::Span<ReadBatch> batches,
+                 absl::Span<const TablePtr> tables, std::vector<uint8_t>* row) ABSL_NO_THREAD_SAFETY_ANALYSIS;
   void ReadUnseen(const TableRows& table, Id id, float* values, std::vector<uint8_t>* row) const;
   absl::Status CollectMisses(MissJob* job) const;
   void GiveToAll(const MissJob& job, uint32_t first, const uint8_t* bytes, std::vector<uint8_t>* row) const;
@@ -104,10 +111,13 @@ class TieredRowStore final : public RowStore {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(segment->lock);
   // DataLoss unless the value can be a row of that size.
   static absl::Status CheckImage(const SpillKey& key, Id id, uint32_t row_bytes, const SpillValue& value);
-  // Reads the items' rows in groups over the io executor and finishes their entries. seen(item, value) comes from any thread,
-  // value is null for a row that spill does not have. After an error no entry of the items is left loading.
-  absl::Status Load(absl::Span<LoadItem> items, absl::FunctionRef<void(const LoadItem&, const SpillValue*)> seen);
-  absl::Status LoadGroup(absl::Span<LoadItem> items, absl::FunctionRef<void(const LoadItem&, const SpillValue*)> seen);
+  // Reads the items' rows in groups over the io executor and finishes their entries. seen(item, value) comes
+  // from any thread, value is null for a row that spill does not have. After an error no entry of the items
+  // is left loading.
+  absl::Status Load(absl::Span<LoadItem> items,
+                    absl::FunctionRef<void(const LoadItem&, const SpillValue*)> seen);
+  absl::Status LoadGroup(absl::Span<LoadItem> items,
+                         absl::FunctionRef<void(const LoadItem&, const SpillValue*)> seen);
   void FinishLoad(LoadItem* item, const SpillValue* value, bool failed);
   void DropEntry(const TableRows& table, IndexSegment* segment, IndexEntry* entry)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(segment->lock);
@@ -131,7 +141,8 @@ class TieredRowStore final : public RowStore {
   absl::Status PinTimeout(const PinJob& job) const ABSL_LOCKS_EXCLUDED(wait_mu_);
   bool TakeTurn(absl::Time deadline) ABSL_LOCKS_EXCLUDED(turn_mu_);
   void GiveTurn() ABSL_LOCKS_EXCLUDED(turn_mu_);
-  // Calls change(i, segment, entry, row) for pinned rows of the batch, in order, under the segment's lock, and unpins them.
+  // Calls change(i, segment, entry, row) for pinned rows of the batch, in order, under the segment's lock,
+  // and unpins them.
   using ChangePinned = absl::FunctionRef<void(size_t, IndexSegment*, IndexEntry*, uint8_t*)>;
   void ForPinned(const TableRows& table, const RowBatch& batch, ChangePinned change);
   void ForPinnedChunk(const TableRows& table, IndexSegment* segment, absl::Span<const Id> ids, size_t first,
@@ -155,20 +166,24 @@ class TieredRowStore final : public RowStore {
   };
   static constexpr size_t kWriteBatchRows = 2048;
   static constexpr size_t kWriteBatchBytes = 1 << 20;
-  void AddToBatch(WriteBatch* batch, TableRows* table, IndexSegment* segment, const IndexEntry& entry, uint64_t hash) const
-      ABSL_SHARED_LOCKS_REQUIRED(segment->lock);
-  // Writes the batch and settles its rows: clean where they did not change, gone where `leave` and they may go. How many went.
-  absl::StatusOr<uint64_t> WriteOut(WriteBatch* batch, bool leave) ABSL_EXCLUSIVE_LOCKS_REQUIRED(spill_write_mu_);
+  void AddToBatch(WriteBatch* batch, TableRows* table, IndexSegment* segment, const IndexEntry& entry,
+                  uint64_t hash) const ABSL_SHARED_LOCKS_REQUIRED(segment->lock);
+  // Writes the batch and settles its rows: clean where they did not change, gone where `leave` and they may
+  // go. How many went.
+  absl::StatusOr<uint64_t> WriteOut(WriteBatch* batch, bool leave)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(spill_write_mu_);
   absl::Status PutBatch(const WriteBatch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(spill_write_mu_);
   uint64_t Settle(const WriteBatch& batch, bool leave) ABSL_EXCLUSIVE_LOCKS_REQUIRED(spill_write_mu_);
-  absl::Status WriteBackTable(const TablePtr& table, IndexSegment* segment) ABSL_LOCKS_EXCLUDED(spill_write_mu_);
+  absl::Status WriteBackTable(const TablePtr& table, IndexSegment* segment)
+      ABSL_LOCKS_EXCLUDED(spill_write_mu_);
 
   // ---- scan (tiered_scan.cc)
   struct ScanStretch;
   void CopyStretch(const TableRows& table, IndexSegment* segment, uint64_t first_hash, size_t max_rows,
                    ScanStretch* stretch) const;
-  absl::Status ShowStretch(const TableRows& table, PartitionId partition, uint64_t first_hash, const ScanStretch& stretch,
-                           size_t* left, absl::FunctionRef<void(const ScannedRow&)> visit, uint64_t* last_shown);
+  absl::Status ShowStretch(const TableRows& table, PartitionId partition, uint64_t first_hash,
+                           const ScanStretch& stretch, size_t* left,
+                           absl::FunctionRef<void(const ScannedRow&)> visit, uint64_t* last_shown);
 
   // ---- evictor (tiered_evictor.cc)
   struct Hand {
@@ -197,8 +212,8 @@ class TieredRowStore final : public RowStore {
   // Fixed.
   const TieredRowStoreOptions options_;
   const uint32_t partition_bits_;
-  const std::vector<PartitionId> owned_;         // ascending
-  std::vector<int32_t> place_of_partition_;      // in owned_, or -1
+  const std::vector<PartitionId> owned_;     // ascending
+  std::vector<int32_t> place_of_partition_;  // in owned_, or -1
   const uint64_t chunk_bytes_;
   // Self-synchronised.
   RowBudget budget_;

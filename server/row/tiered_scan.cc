@@ -17,8 +17,8 @@ constexpr uint64_t kStretchPositions = 4096;
 
 }  // namespace
 
-// Rows that are in memory in a stretch of hashes, copied: memory is looked at first, so that a row which leaves it meanwhile is
-// seen twice (memory wins) rather than never.
+// Rows that are in memory in a stretch of hashes, copied: memory is looked at first, so that a row which
+// leaves it meanwhile is seen twice (memory wins) rather than never.
 struct TieredRowStore::ScanStretch {
   struct Row {
     uint64_t hash = 0;
@@ -33,10 +33,11 @@ struct TieredRowStore::ScanStretch {
   bool in_spill = false;  // spill may have rows of it
 };
 
-void TieredRowStore::CopyStretch(const TableRows& table, IndexSegment* segment, uint64_t first_hash, size_t max_rows,
-                                 ScanStretch* stretch) const {
+void TieredRowStore::CopyStretch(const TableRows& table, IndexSegment* segment, uint64_t first_hash,
+                                 size_t max_rows, ScanStretch* stretch) const {
   const uint64_t fitting = std::min<uint64_t>(kStretchBytes / table.row_bytes(), kStretchPositions);
-  const uint32_t positions = static_cast<uint32_t>(std::clamp<uint64_t>(2 * uint64_t{max_rows}, 8, std::max<uint64_t>(8, fitting)));
+  const uint32_t positions =
+      static_cast<uint32_t>(std::clamp<uint64_t>(2 * uint64_t{max_rows}, 8, std::max<uint64_t>(8, fitting)));
   {
     SegmentReaderLock hold(&segment->lock);
     const uint64_t next = segment->Walk(
@@ -60,10 +61,12 @@ void TieredRowStore::CopyStretch(const TableRows& table, IndexSegment* segment, 
             [](const ScanStretch::Row& a, const ScanStretch::Row& b) { return a.hash < b.hash; });
 }
 
-// Shows the stretch's rows, merged with spill's, until `left` are shown; *last_shown is the hash of the last one.
+// Shows the stretch's rows, merged with spill's, until `left` are shown; *last_shown is the hash of the last
+// one.
 absl::Status TieredRowStore::ShowStretch(const TableRows& table, PartitionId partition, uint64_t first_hash,
                                          const ScanStretch& stretch, size_t* left,
-                                         absl::FunctionRef<void(const ScannedRow&)> visit, uint64_t* last_shown) {
+                                         absl::FunctionRef<void(const ScannedRow&)> visit,
+                                         uint64_t* last_shown) {
   size_t at = 0;
   const auto show = [&](uint64_t hash, const ScannedRow& row) {
     visit(row);
@@ -75,37 +78,41 @@ absl::Status TieredRowStore::ShowStretch(const TableRows& table, PartitionId par
       const ScanStretch::Row& row = stretch.rows[at];
       if (or_at ? row.hash > hash : row.hash >= hash) return;
       if (row.lsn == 0) continue;
-      show(row.hash, ScannedRow{row.id, row.lsn, absl::MakeConstSpan(stretch.images.data() + row.image, table.row_bytes())});
+      show(row.hash, ScannedRow{row.id, row.lsn,
+                                absl::MakeConstSpan(stretch.images.data() + row.image, table.row_bytes())});
     }
   };
   absl::Status damage;
   if (stretch.in_spill) {
-    RH_RETURN_IF_ERROR(options_.spill->Scan(
-        table.Key(partition, first_hash), table.Key(partition, stretch.last_hash),
-        [&](const SpillKey& key, const SpillValue& value) {
-          show_memory_below(key.hash, /*or_at=*/false);
-          if (*left == 0) return false;
-          if (at < stretch.rows.size() && stretch.rows[at].hash == key.hash) return true;  // memory has a newer one, or none
-          const Id id = IdOfRoutingHash(key.table, key.hash);
-          damage = CheckImage(key, id, table.row_bytes(), value);
-          if (!damage.ok()) return false;
-          show(key.hash, ScannedRow{id, value.lsn, value.payload});
-          return *left > 0;
-        }));
+    RH_RETURN_IF_ERROR(
+        options_.spill->Scan(table.Key(partition, first_hash), table.Key(partition, stretch.last_hash),
+                             [&](const SpillKey& key, const SpillValue& value) {
+                               show_memory_below(key.hash, /*or_at=*/false);
+                               if (*left == 0) return false;
+                               if (at < stretch.rows.size() && stretch.rows[at].hash == key.hash)
+                                 return true;  // memory has a newer one, or none
+                               const Id id = IdOfRoutingHash(key.table, key.hash);
+                               damage = CheckImage(key, id, table.row_bytes(), value);
+                               if (!damage.ok()) return false;
+                               show(key.hash, ScannedRow{id, value.lsn, value.payload});
+                               return *left > 0;
+                             }));
     RH_RETURN_IF_ERROR(damage);
   }
   show_memory_below(stretch.last_hash, /*or_at=*/true);
   return absl::OkStatus();
 }
 
-absl::StatusOr<uint64_t> TieredRowStore::Scan(TableId id, PartitionId partition, uint64_t first_hash, size_t max_rows,
+absl::StatusOr<uint64_t> TieredRowStore::Scan(TableId id, PartitionId partition, uint64_t first_hash,
+                                              size_t max_rows,
                                               absl::FunctionRef<void(const ScannedRow&)> visit, bool* more) {
   *more = false;
   const TablePtr table = FindTable(id);
   if (table == nullptr) return absl::NotFoundError(absl::StrCat("no rows of table ", id));
   IndexSegment* segment = SegmentOfPartition(*table, partition);
   if (segment == nullptr) {
-    return absl::FailedPreconditionError(absl::StrCat("partition ", partition, " of table ", id, " is not this server's"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("partition ", partition, " of table ", id, " is not this server's"));
   }
   uint64_t from = std::max(first_hash, segment->first_hash());
   if (from > segment->last_hash()) return from;

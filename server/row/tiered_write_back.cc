@@ -18,8 +18,8 @@ SpillKey StateKey(PartitionId partition) { return SpillKey{.partition = partitio
 
 }  // namespace
 
-void TieredRowStore::AddToBatch(WriteBatch* batch, TableRows* table, IndexSegment* segment, const IndexEntry& entry,
-                                uint64_t hash) const {
+void TieredRowStore::AddToBatch(WriteBatch* batch, TableRows* table, IndexSegment* segment,
+                                const IndexEntry& entry, uint64_t hash) const {
   WriteRow& row = batch->rows.emplace_back();
   row.table = table;
   row.segment = segment;
@@ -50,7 +50,8 @@ absl::Status TieredRowStore::PutBatch(const WriteBatch& batch) {
     put.key = row.table->Key(row.segment->partition(), row.hash);
     put.value.lsn = row.lsn;
     put.erase = row.tombstone;
-    if (!row.tombstone) put.value.payload = absl::MakeConstSpan(batch.images.data() + row.image, row.table->row_bytes());
+    if (!row.tombstone)
+      put.value.payload = absl::MakeConstSpan(batch.images.data() + row.image, row.table->row_bytes());
   }
   if (durable && options_.before_write_back) RH_RETURN_IF_ERROR(options_.before_write_back());
   return options_.spill->Write(puts);
@@ -64,7 +65,8 @@ uint64_t TieredRowStore::Settle(const WriteBatch& batch, bool leave) {
     std::vector<uint32_t> freed;
     {
       SegmentWriterLock hold(&segment->lock);
-      for (size_t n = 0; n < kRowsPerHold && i < batch.rows.size() && batch.rows[i].segment == segment; ++n, ++i) {
+      for (size_t n = 0; n < kRowsPerHold && i < batch.rows.size() && batch.rows[i].segment == segment;
+           ++n, ++i) {
         const WriteRow& row = batch.rows[i];
         IndexEntry* entry = segment->Find(row.id, row.hash);
         if (entry == nullptr || !entry->dirty() || entry->lsn() != row.lsn) continue;
@@ -101,15 +103,17 @@ absl::StatusOr<uint64_t> TieredRowStore::WriteOut(WriteBatch* batch, bool leave)
   return gone;
 }
 
-// A walk in the order of hashes meets every row that was dirty when it began: rows do not change their hash. One that is written
-// by the evictor meanwhile is clean when the walk comes.
+// A walk in the order of hashes meets every row that was dirty when it began: rows do not change their hash.
+// One that is written by the evictor meanwhile is clean when the walk comes.
 absl::Status TieredRowStore::WriteBackTable(const TablePtr& table, IndexSegment* segment) {
-  const uint32_t positions = static_cast<uint32_t>(std::clamp<uint64_t>(kWriteBatchBytes / table->row_bytes(), 8, kWriteBatchRows));
+  const uint32_t positions =
+      static_cast<uint32_t>(std::clamp<uint64_t>(kWriteBatchBytes / table->row_bytes(), 8, kWriteBatchRows));
   uint64_t from = segment->first_hash();
   bool end = false;
   WriteBatch batch;
   while (!end) {
-    // Images are taken and written under this lock, so that an older one never follows a newer one into spill.
+    // Images are taken and written under this lock, so that an older one never follows a newer one into
+    // spill.
     absl::MutexLock write(&spill_write_mu_);
     while (!end && !batch.full()) {
       SegmentReaderLock hold(&segment->lock);

@@ -38,8 +38,11 @@ class Memory(unittest.TestCase):
     def load(self, cluster):
         client = Client(cluster)
         table = client.create_table("large", DIM, initializer=self.zeros(client))
+        # A part as training would, all over the spill; the rest in its order, as an import would, which is faster.
+        everything = np.arange(ROWS, dtype=np.uint64)
+        everything = np.concatenate([everything[:ROWS // 8], client.in_hash_order(table, everything[ROWS // 8:])])
         for begin in range(0, ROWS, CHUNK):
-            ids = np.arange(begin, min(begin + CHUNK, ROWS), dtype=np.uint64)
+            ids = everything[begin:begin + CHUNK]
             client.push_rows(table, ids, rows_of(ids), pb.PUSH_KIND_VALUE)
         return client, table
 

@@ -38,6 +38,13 @@ TEST(ParseId, SignedIdsAreTheSameBits) {
   for (const char* wrong : {"", "x", "1.5", "18446744073709551616", "-9223372036854775809"}) EXPECT_FALSE(ParseId(wrong).ok()) << wrong;
 }
 
+TEST(FloatText, IsTheShortestThatReadsBack) {
+  EXPECT_EQ(FloatText(0.1f), "0.1");
+  EXPECT_EQ(FloatNumber(0.1f), 0.1);
+  EXPECT_EQ(FloatText(1.0f / 3), "0.33333334");
+  EXPECT_EQ(FloatText(-0.0f), "-0");
+}
+
 TEST(Words, ReadBack) {
   for (const char* text : {"sgd", "adagrad", "rowwise_adagrad"}) EXPECT_EQ(OptimizerText(*ParseOptimizer(text)), text);
   for (const char* text : {"volatile", "async", "sync"}) EXPECT_EQ(DurabilityText(*ParseDurability(text)), text);

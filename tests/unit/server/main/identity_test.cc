@@ -189,6 +189,16 @@ TEST_F(IdentityTest, LogDirectoryElsewhereHasALockOfItsOwn) {
   ExpectRefused(absl::StatusCode::kFailedPrecondition, "/log/LOCK");
 }
 
+// The example of docs/formats/data-directory.md, whose checksum was computed by another program.
+TEST(Identity, TextIsTheDocumentedOne) {
+  const Identity identity{.cluster = 0x3b1f6a0c9d2e4f58,
+                          .history = 0xc2a4e61b7f3d9085,
+                          .server = 0,
+                          .servers = {"server0:7600", "server1:7600"},
+                          .partitions = 256};
+  EXPECT_TRUE(absl::StrContains(EncodeIdentity(identity), "\"checksum\": \"142eeb46\"")) << EncodeIdentity(identity);
+}
+
 TEST(Identity, TextReadsBack) {
   const Identity identity{.cluster = 0xfedcba9876543210, .history = 1, .server = 2, .servers = {"a:1", "b:2", "c:3"}, .partitions = 64};
   const auto back = DecodeIdentity("x", EncodeIdentity(identity));

@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "common/memory_file_system.h"
 #include "server/meta/meta_store.h"
@@ -85,6 +86,14 @@ TEST_F(LocalMetaStoreTest, ChangesSurvivePowerLoss) {
   EXPECT_EQ(range->kvs[0].value, std::string("x\0y", 3));
   EXPECT_EQ(range->kvs[0].mod_revision, 1u);
   EXPECT_EQ(range->revision, 1u);
+}
+
+// The example of docs/formats/data-directory.md, whose checksum was computed by another program.
+TEST_F(LocalMetaStoreTest, BytesAreTheDocumentedOnes) {
+  ASSERT_TRUE(OpenLocalMetaStore(fs_.get(), kPath, 1, 2).ok());
+  EXPECT_EQ(absl::BytesToHexString(*ReadFile(*fs_, kPath, 1 << 20)),
+            "5248574d4554410a01000000010000000000000002000000"
+            "00000000000000000000000000000000000000000565cec5");
 }
 
 TEST_F(LocalMetaStoreTest, EveryFlippedByteIsDataLossOrANewerFormat) {

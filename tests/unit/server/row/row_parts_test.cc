@@ -144,7 +144,8 @@ TEST(IndexSegment, AgreesWithAMapAndWalksInOrder) {
       for (int step = 0; step < 12'000; ++step) {
         // Half of the hashes lie in a thousandth of the partition, some at its very end.
         uint64_t hash = bits == 0 ? random() : uint64_t{partition} << (64 - bits) | random() >> bits;
-        if (random() % 2 == 0) hash = segment.last_hash() - random() % ((segment.last_hash() - segment.first_hash()) / 1000);
+        if (random() % 2 == 0)
+          hash = segment.last_hash() - random() % ((segment.last_hash() - segment.first_hash()) / 1000);
         const bool growing = step % 4'000 < 2'600;
         if (growing || oracle.empty()) {
           const Id id = IdOfRoutingHash(5, hash);
@@ -170,7 +171,8 @@ TEST(IndexSegment, AgreesWithAMapAndWalksInOrder) {
         uint64_t from = segment.first_hash();
         for (bool end = false; !end;) {
           const size_t begin = walked.size();
-          const uint64_t next = segment.Walk(from, 100, [&](const IndexEntry&, uint64_t h) { walked.push_back(h); }, &end);
+          const uint64_t next = segment.Walk(
+              from, 100, [&](const IndexEntry&, uint64_t h) { walked.push_back(h); }, &end);
           std::sort(walked.begin() + static_cast<ptrdiff_t>(begin), walked.end());
           if (!end) {
             ASSERT_TRUE(walked.empty() || walked.back() < next);
@@ -179,7 +181,8 @@ TEST(IndexSegment, AgreesWithAMapAndWalksInOrder) {
           from = next;
         }
         ASSERT_EQ(walked.size(), oracle.size());
-        ASSERT_TRUE(std::equal(walked.begin(), walked.end(), oracle.begin(), [](uint64_t h, const auto& o) { return h == o.first; }));
+        ASSERT_TRUE(std::equal(walked.begin(), walked.end(), oracle.begin(),
+                               [](uint64_t h, const auto& o) { return h == o.first; }));
       }
     }
     EXPECT_EQ(ledger.Get(MemoryLine::kRowIndex).bytes, 0u);

@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What the row store tests share: tables whose rows can be told apart, a spill that fails on request, and pushes and pulls in one
-// call. Not thread-safe unless said.
+// What the row store tests share: tables whose rows can be told apart, a spill that fails on request, and
+// pushes and pulls in one call. Not thread-safe unless said.
 
 #include <gtest/gtest.h>
 
@@ -22,7 +22,8 @@
 
 namespace rowhouse::server {
 
-// A row of (table, id, version) is words: version, then a checksum chain. Version 0 is the initial row, with zero state.
+// A row of (table, id, version) is words: version, then a checksum chain. Version 0 is the initial row, with
+// zero state.
 inline uint32_t RowWord(TableId table, Id id, uint32_t version, uint32_t i) {
   if (i == 0) return version;
   return static_cast<uint32_t>(Mix64(Mix64(id * 31 + table) + (uint64_t{version} << 32 | i)));
@@ -35,7 +36,9 @@ class TestFactory : public RowFactory {
     std::memset(row, 0, layout_.row_bytes());
     Fill(id, 0, row, layout_.dim);
   }
-  void FillVersion(Id id, uint32_t version, uint8_t* row) const { Fill(id, version, row, layout_.row_bytes() / 4); }
+  void FillVersion(Id id, uint32_t version, uint8_t* row) const {
+    Fill(id, version, row, layout_.row_bytes() / 4);
+  }
   // The version of a whole row, or nothing when it is torn, foreign or wrong.
   std::optional<uint32_t> VersionOf(Id id, const uint8_t* row) const {
     std::vector<uint8_t> expected(layout_.row_bytes());
@@ -70,7 +73,8 @@ class TestFactory : public RowFactory {
 class FaultySpill : public SpillStore {
  public:
   explicit FaultySpill(SpillStore* base) : base_(base) {}
-  absl::Status Read(absl::Span<const SpillKey> keys, absl::FunctionRef<void(size_t, const SpillValue&)> found) override {
+  absl::Status Read(absl::Span<const SpillKey> keys,
+                    absl::FunctionRef<void(size_t, const SpillValue&)> found) override {
     ++reads;
     if (hold_reads) {
       absl::MutexLock lock(&mu_);
@@ -130,7 +134,9 @@ struct TestTable {
 class RowStoreHarness {
  public:
   explicit RowStoreHarness(uint64_t memory_bytes, uint32_t partition_bits = 2, int io_threads = 2)
-      : io(MakeThreadPool("io", io_threads)), memory_spill(MakeMemorySpillStore()), spill(memory_spill.get()) {
+      : io(MakeThreadPool("io", io_threads)),
+        memory_spill(MakeMemorySpillStore()),
+        spill(memory_spill.get()) {
     options.partition_bits = partition_bits;
     for (PartitionId p = 0; p < (1u << partition_bits); ++p) options.owned.push_back(p);
     options.memory_bytes = memory_bytes;
@@ -157,7 +163,8 @@ class RowStoreHarness {
     ++options.volatile_generation;
     Open();
   }
-  void AddTable(TableId id, uint32_t dim, uint32_t state_floats = 0, bool zeros = false, bool is_volatile = false) {
+  void AddTable(TableId id, uint32_t dim, uint32_t state_floats = 0, bool zeros = false,
+                bool is_volatile = false) {
     TestTable& table = tables[id];
     table.spec.table = id;
     table.spec.layout.dim = dim;
@@ -183,8 +190,9 @@ class RowStoreHarness {
     for (const auto& [partition, part] : Split(table, ids)) {
       const RowBatch batch{table, partition, part};
       if (absl::Status status = store->Pin(absl::MakeConstSpan(&batch, 1)); !status.ok()) return status;
-      store->Update(batch, ++lsns[partition],
-                    [&](size_t i, uint8_t* row) { tables[table].factory->FillVersion(batch.ids[i], version, row); });
+      store->Update(batch, ++lsns[partition], [&](size_t i, uint8_t* row) {
+        tables[table].factory->FillVersion(batch.ids[i], version, row);
+      });
     }
     return absl::OkStatus();
   }
@@ -217,7 +225,8 @@ class RowStoreHarness {
       if (absl::Status status = store->ReadMisses(absl::MakeSpan(&batch, 1)); !status.ok()) return status;
     }
     for (size_t i = 0; i < ids.size(); ++i) {
-      pulled.versions.push_back(tables[table].factory->VersionOfWeights(ids[i], pulled.values.data() + i * dim));
+      pulled.versions.push_back(
+          tables[table].factory->VersionOfWeights(ids[i], pulled.values.data() + i * dim));
       pulled.stored.push_back((bits[i / 8] >> (i % 8) & 1) != 0);
     }
     return pulled;
@@ -235,7 +244,8 @@ class RowStoreHarness {
   absl::Status WriteBackAll() {
     const uint8_t state = 's';
     for (const PartitionId p : options.owned) {
-      if (absl::Status status = store->WriteBack(p, absl::MakeConstSpan(&state, 1)); !status.ok()) return status;
+      if (absl::Status status = store->WriteBack(p, absl::MakeConstSpan(&state, 1)); !status.ok())
+        return status;
     }
     return store->FlushSpill();
   }

@@ -37,10 +37,11 @@ TEST(TieredRowStorePressure, BudgetHoldsDuringALoadOfTwentyTimesTheMemory) {
   done = true;
   watcher.join();
   EXPECT_LE(peak, h.options.memory_bytes);
-  EXPECT_GT(peak, h.options.memory_bytes / 2);
   const auto slabs = h.ledger.Get(MemoryLine::kRowSlabs), index = h.ledger.Get(MemoryLine::kRowIndex);
   EXPECT_LE(slabs.peak_bytes, h.options.memory_bytes);
-  EXPECT_GE(index.bytes, h.store->Stats(1).index_bytes + h.store->Stats(2).index_bytes);
+  EXPECT_GT(slabs.peak_bytes, h.options.memory_bytes / 2);
+  EXPECT_LE(index.peak_bytes, h.options.memory_bytes - slabs.peak_bytes / 2);
+  EXPECT_GT(index.bytes, 0u);
   EXPECT_EQ(h.store->Stats(1).stored_rows, kRows);
   EXPECT_LT(h.store->Stats(1).resident_rows, kRows / 10);
   EXPECT_GT(h.store->Stats(1).resident_rows, 500u);
@@ -86,9 +87,11 @@ TEST(TieredRowStorePressure, MemoryMovesBetweenRowSizes) {
   h.AddTable(2, 250);
   h.Open();
   for (int round = 0; round < 3; ++round) {
-    for (Id first = 0; first < 20'000; first += 200) ASSERT_TRUE(h.Push(1, IdRange(first, 200), round + 1).ok());
+    for (Id first = 0; first < 20'000; first += 200)
+      ASSERT_TRUE(h.Push(1, IdRange(first, 200), round + 1).ok());
     EXPECT_GT(h.store->Stats(1).resident_rows, 5'000u);
-    for (Id first = 0; first < 4'000; first += 100) ASSERT_TRUE(h.Push(2, IdRange(first, 100), round + 1).ok());
+    for (Id first = 0; first < 4'000; first += 100)
+      ASSERT_TRUE(h.Push(2, IdRange(first, 100), round + 1).ok());
     EXPECT_GT(h.store->Stats(2).resident_rows, 300u);
     EXPECT_LE(h.RowMemory(), h.options.memory_bytes);
   }
@@ -129,7 +132,8 @@ void RunModel(uint64_t seed) {
   const auto ids_of = [&](size_t most, bool distinct) {
     std::vector<Id> ids;
     const Id base = pick(3) == 0 ? 0 : pick(1500);
-    for (size_t n = 1 + pick(most); n > 0; --n) ids.push_back((base + pick(pick(2) == 0 ? 100 : 1500)) % 1500);
+    for (size_t n = 1 + pick(most); n > 0; --n)
+      ids.push_back((base + pick(pick(2) == 0 ? 100 : 1500)) % 1500);
     if (distinct) {
       std::sort(ids.begin(), ids.end());
       ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
@@ -161,9 +165,12 @@ void RunModel(uint64_t seed) {
       bool more = true;
       const size_t page = 1 + pick(400);
       while (more) {
-        const auto next = h.store->Scan(table, p, from, page, [&](const ScannedRow& row) {
-          seen[row.id] = h.tables[table].factory->VersionOf(row.id, row.row.data()).value_or(~0u);
-        }, &more);
+        const auto next = h.store->Scan(
+            table, p, from, page,
+            [&](const ScannedRow& row) {
+              seen[row.id] = h.tables[table].factory->VersionOf(row.id, row.row.data()).value_or(~0u);
+            },
+            &more);
         ASSERT_TRUE(next.ok());
         from = *next;
       }
@@ -208,7 +215,8 @@ void RunModel(uint64_t seed) {
         for (const PartitionId p : h.options.owned) counts[{id, p}] = h.store->StoredRows(id, p);
       }
       h.Reopen();
-      for (const auto& [key, n] : counts) h.store->AddStoredRows(key.first, key.second, static_cast<int64_t>(n));
+      for (const auto& [key, n] : counts)
+        h.store->AddStoredRows(key.first, key.second, static_cast<int64_t>(n));
     }
     ASSERT_FALSE(testing::Test::HasFatalFailure()) << "step " << step;
     ASSERT_LE(h.RowMemory(), h.options.memory_bytes);
@@ -248,7 +256,8 @@ class Race {
     for (TableId table = 1; table <= 2; ++table) {
       const auto pulled = h_.Pull(table, IdRange(0, kIds));
       ASSERT_TRUE(pulled.ok());
-      for (Id id = 0; id < kIds; ++id) EXPECT_EQ(pulled->versions[id], Content(lower_[Place(table, id)])) << table << " " << id;
+      for (Id id = 0; id < kIds; ++id)
+        EXPECT_EQ(pulled->versions[id], Content(lower_[Place(table, id)])) << table << " " << id;
     }
     EXPECT_EQ(failures_, 0);
   }
@@ -299,15 +308,19 @@ class Race {
       (Deletes(next) ? erased : updated).push_back(id);
     }
     const TestFactory& factory = *h_.tables[batch.table].factory;
-    h_.store->Update(RowBatch{batch.table, batch.partition, updated}, ++lsn_[batch.partition], [&](size_t i, uint8_t* row) {
-      const uint32_t before = lower_[Place(batch.table, updated[i])];
-      if (factory.VersionOf(updated[i], row) != Content(before)) Fail("an update was handed another row");
-      factory.FillVersion(updated[i], before + 1, row);
-    });
-    h_.store->Erase(RowBatch{batch.table, batch.partition, erased}, ++lsn_[batch.partition], [&](size_t i, const uint8_t* row) {
-      if (factory.VersionOf(erased[i], row) != lower_[Place(batch.table, erased[i])]) Fail("a deletion was handed another row");
-      return true;
-    });
+    h_.store->Update(RowBatch{batch.table, batch.partition, updated}, ++lsn_[batch.partition],
+                     [&](size_t i, uint8_t* row) {
+                       const uint32_t before = lower_[Place(batch.table, updated[i])];
+                       if (factory.VersionOf(updated[i], row) != Content(before))
+                         Fail("an update was handed another row");
+                       factory.FillVersion(updated[i], before + 1, row);
+                     });
+    h_.store->Erase(RowBatch{batch.table, batch.partition, erased}, ++lsn_[batch.partition],
+                    [&](size_t i, const uint8_t* row) {
+                      if (factory.VersionOf(erased[i], row) != lower_[Place(batch.table, erased[i])])
+                        Fail("a deletion was handed another row");
+                      return true;
+                    });
     for (const Id id : batch.ids) ++lower_[Place(batch.table, id)];
   }
   void Pull(uint64_t seed) {
@@ -336,9 +349,12 @@ class Race {
       uint64_t from = 0;
       std::map<Id, std::optional<uint32_t>> seen;
       for (bool more = true; more;) {
-        const auto next = h_.store->Scan(1, p, from, 64, [&](const ScannedRow& row) {
-          seen[row.id] = h_.tables[1].factory->VersionOf(row.id, row.row.data());
-        }, &more);
+        const auto next = h_.store->Scan(
+            1, p, from, 64,
+            [&](const ScannedRow& row) {
+              seen[row.id] = h_.tables[1].factory->VersionOf(row.id, row.row.data());
+            },
+            &more);
         if (!next.ok()) return Fail(next.status().ToString());
         from = *next;
       }

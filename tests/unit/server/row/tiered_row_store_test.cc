@@ -17,7 +17,9 @@ using ::testing::HasSubstr;
 
 constexpr uint64_t kMiB = 1 << 20;
 
-RowBatch Batch(TableId table, PartitionId partition, absl::Span<const Id> ids) { return RowBatch{table, partition, ids}; }
+RowBatch Batch(TableId table, PartitionId partition, absl::Span<const Id> ids) {
+  return RowBatch{table, partition, ids};
+}
 
 // Fills memory with rows of `table` until the first ids have gone to spill.
 void SpillAll(RowStoreHarness* h) {
@@ -211,7 +213,8 @@ TEST(TieredRowStore, EraseAsksTheConditionOfStoredRowsOnly) {
   const std::vector<Id> again = {3};
   const RowBatch push = Batch(1, 0, again);
   ASSERT_TRUE(h.store->Pin(absl::MakeConstSpan(&push, 1)).ok());
-  h.store->Update(push, 51, [&](size_t, uint8_t* row) { EXPECT_EQ(h.tables[1].factory->VersionOf(3, row), 0u); });
+  h.store->Update(push, 51,
+                  [&](size_t, uint8_t* row) { EXPECT_EQ(h.tables[1].factory->VersionOf(3, row), 0u); });
 }
 
 TEST(TieredRowStore, RestartFindsWhatWasWrittenBack) {
@@ -282,11 +285,13 @@ TEST(TieredRowStore, VolatileRowsDoNotSurviveARestart) {
   EXPECT_EQ(h.VersionOf(1, 0), 1u);
   EXPECT_EQ(h.VersionOf(2, 0), 0u);
   int left = 0;
-  ASSERT_TRUE(h.memory_spill->Scan(SpillKey{0, 1, 0, 0}, SpillKey{1, ~0u, ~0u, ~0ull},
-                                   [&](const SpillKey& key, const SpillValue&) {
-                                     left += key.table == 2;
-                                     return true;
-                                   }).ok());
+  ASSERT_TRUE(h.memory_spill
+                  ->Scan(SpillKey{0, 1, 0, 0}, SpillKey{1, ~0u, ~0u, ~0ull},
+                         [&](const SpillKey& key, const SpillValue&) {
+                           left += key.table == 2;
+                           return true;
+                         })
+                  .ok());
   EXPECT_EQ(left, 0);
 }
 
@@ -342,7 +347,11 @@ TEST(TieredRowStore, PartitionsOfOtherServersAreRefused) {
   const RowBatch batch = Batch(1, 3, foreign);
   EXPECT_EQ(h.store->Pin(absl::MakeConstSpan(&batch, 1)).code(), absl::StatusCode::kFailedPrecondition);
   bool more = true;
-  EXPECT_EQ(h.store->Scan(1, 3, 0, 1, [](const ScannedRow&) {}, &more).status().code(),
+  EXPECT_EQ(h.store
+                ->Scan(
+                    1, 3, 0, 1, [](const ScannedRow&) {}, &more)
+                .status()
+                .code(),
             absl::StatusCode::kFailedPrecondition);
 }
 
@@ -372,7 +381,12 @@ TEST(TieredRowStore, ReadErrorIsNeverReadAsAbsent) {
   const RowBatch batch = Batch(1, 0, ids);
   EXPECT_EQ(h.store->Pin(absl::MakeConstSpan(&batch, 1)).code(), absl::StatusCode::kInternal);
   bool more = false;
-  EXPECT_EQ(h.store->Scan(1, 0, 0, 10, [](const ScannedRow&) {}, &more).status().code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(h.store
+                ->Scan(
+                    1, 0, 0, 10, [](const ScannedRow&) {}, &more)
+                .status()
+                .code(),
+            absl::StatusCode::kInternal);
   EXPECT_EQ(h.store->ReadPartitionState(0).status().code(), absl::StatusCode::kInternal);
   h.spill.fail_reads = false;
   EXPECT_EQ(h.store->Stats(1).resident_rows, 0u);
@@ -398,7 +412,12 @@ TEST(TieredRowStore, ImageOfAnotherSizeIsDataLoss) {
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(status.message()), HasSubstr("row 77 of table 3"));
   bool more = false;
-  EXPECT_EQ(h.store->Scan(3, 0, 0, 10, [](const ScannedRow&) {}, &more).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(h.store
+                ->Scan(
+                    3, 0, 0, 10, [](const ScannedRow&) {}, &more)
+                .status()
+                .code(),
+            absl::StatusCode::kDataLoss);
 }
 
 TEST(TieredRowStore, WriteErrorKeepsDirtyRowsAndPinSaysWhy) {
@@ -527,16 +546,19 @@ TEST(TieredRowStore, ScanMergesMemoryAndSpillInOrderOfHash) {
       bool more = true;
       while (more) {
         size_t shown = 0;
-        const auto next = h.store->Scan(1, p, from, page, [&](const ScannedRow& row) {
-          const uint64_t hash = RoutingHash(1, row.id);
-          EXPECT_TRUE(seen.empty() || hash > last || p > 0);
-          last = hash;
-          EXPECT_TRUE(seen.insert(row.id).second) << row.id;
-          EXPECT_EQ(h.PartitionOf(1, row.id), p);
-          EXPECT_EQ(h.tables[1].factory->VersionOf(row.id, row.row.data()), row.id < 200 ? 1u : 2u);
-          EXPECT_GT(row.lsn, 0u);
-          ++shown;
-        }, &more);
+        const auto next = h.store->Scan(
+            1, p, from, page,
+            [&](const ScannedRow& row) {
+              const uint64_t hash = RoutingHash(1, row.id);
+              EXPECT_TRUE(seen.empty() || hash > last || p > 0);
+              last = hash;
+              EXPECT_TRUE(seen.insert(row.id).second) << row.id;
+              EXPECT_EQ(h.PartitionOf(1, row.id), p);
+              EXPECT_EQ(h.tables[1].factory->VersionOf(row.id, row.row.data()), row.id < 200 ? 1u : 2u);
+              EXPECT_GT(row.lsn, 0u);
+              ++shown;
+            },
+            &more);
         ASSERT_TRUE(next.ok()) << next.status();
         ASSERT_LE(shown, page);
         from = *next;
