@@ -36,7 +36,9 @@ class CommandLine(unittest.TestCase):
             text = cluster.cli("status").stdout
             for address in cluster.addresses:
                 self.assertIn(address, text)
-            self.assertEqual(cluster.cli("healthcheck").returncode, 0)
+            self.assertEqual(run(ROWHOUSE, "healthcheck", "--http-address", cluster.http[1]).returncode, 0)
+            cluster.kill(1)
+            self.assertEqual(run(ROWHOUSE, "healthcheck", "--http-address", cluster.http[1], check=False).returncode, 3)
 
     def test_metrics_are_served(self):
         with Cluster() as cluster:
@@ -86,8 +88,8 @@ class Refusals(unittest.TestCase):
     def test_second_process_on_a_data_directory(self):
         with Cluster() as cluster:
             other = free_ports(2)
-            self.refused(cluster, changes=[("--listen", f"127.0.0.1:{other[0]}"), ("--http-listen", f"127.0.0.1:{other[1]}"), ("--servers", f"127.0.0.1:{other[0]}")],
-                         words=[str(cluster.processes[0].pid)])
+            changes = [("--listen", f"127.0.0.1:{other[0]}"), ("--http-listen", f"127.0.0.1:{other[1]}"), ("--servers", f"127.0.0.1:{other[0]}")]
+            self.refused(cluster, changes=changes, words=[str(cluster.processes[0].pid)])
 
     def test_port_in_use(self):
         with Cluster() as cluster:
@@ -130,7 +132,8 @@ class Refusals(unittest.TestCase):
 
     def test_too_few_file_descriptors(self):
         with tempfile.TemporaryDirectory() as directory:
-            done = run("bash", "-c", f"ulimit -n 64; exec {ROWHOUSE} server --data-dir {directory} --listen 127.0.0.1:0 --http-listen ''", check=False, timeout=60)
+            command = f"ulimit -n 64; exec {ROWHOUSE} server --data-dir {directory} --listen 127.0.0.1:0 --http-listen ''"
+            done = run("bash", "-c", command, check=False, timeout=60)
             self.assertNotEqual(done.returncode, 0)
             self.assertIn("64", done.stderr)
 

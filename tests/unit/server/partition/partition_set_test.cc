@@ -279,7 +279,9 @@ TEST(PartitionSet, PushesFromFourThreadsAddUpExactly) {
         push.Add(1, some, values).Add(2, some, values);
         ExpectAllOk(node.Push(push.request()));
         if (seq % 7 == 0) ExpectDuplicate(node.Push(push.request()));
-        if (seq % 20 == 0) EXPECT_TRUE(node.partitions().SweepAll().ok());
+        if (seq % 20 == 0) {
+          EXPECT_TRUE(node.partitions().SweepAll().ok());
+        }
       }
     });
   }

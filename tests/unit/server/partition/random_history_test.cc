@@ -29,7 +29,9 @@ class History {
       oracles_.emplace_back(schemas_.back());
     }
     Start();
-    for (const TableSchema& schema : schemas_) EXPECT_TRUE(node_->CreateTable(schema).ok());
+    for (const TableSchema& schema : schemas_) {
+      EXPECT_TRUE(node_->CreateTable(schema).ok());
+    }
   }
 
   void Run() {
@@ -133,7 +135,9 @@ class History {
 
   void SweepSomeWithoutFlush() {
     for (const auto& partition : node_->partitions().partitions()) {
-      if (Below(2) == 0) EXPECT_TRUE(partition->Sweep().ok());
+      if (Below(2) == 0) {
+        EXPECT_TRUE(partition->Sweep().ok());
+      }
     }
   }
 

@@ -96,7 +96,9 @@ TEST_P(FailedSync, EndsAcknowledgementsAndLosesNone) {
   // The records of `lost` may have reached the disk, and were never acknowledged: each part is there or not.
   const PushOutcome again = m.node->Push(lost.request());
   ExpectAllOk(again);
-  if (power_loss) EXPECT_EQ(again.duplicate_parts, 0u);
+  if (power_loss) {
+    EXPECT_EQ(again.duplicate_parts, 0u);
+  }
   oracle.Push(ids, ValuesFor(ids, 2, 6));
   EXPECT_EQ(m.node->Rows(1), oracle.Bits());
 }
@@ -172,7 +174,9 @@ TEST(Recovery, ADeletedRowBeginsAnewAndStaysSoThroughSweepsAndCrashes) {
     const std::vector<Id> deleted = {3, 4, 5, 5, 99};
     RowOracle oracle(schema);
     const auto maybe_sweep = [&](int bit) {
-      if (sweeps & bit) ASSERT_TRUE(m.node->partitions().SweepAll().ok());
+      if (sweeps & bit) {
+        ASSERT_TRUE(m.node->partitions().SweepAll().ok());
+      }
     };
     ExpectAllOk(m.node->Push(PushBuilder(1, 1).Add(1, ids, ValuesFor(ids, 2)).request()));
     oracle.Push(ids, ValuesFor(ids, 2));
