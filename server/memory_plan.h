@@ -12,15 +12,16 @@
 namespace rowhouse::server {
 
 struct MemoryPlan {
-  uint64_t fixed_bytes = 0;         // program, libraries, threads, allocator slack
+  uint64_t fixed_bytes = 0;         // program, libraries, stacks, allocator slack, gRPC's quota
   uint64_t spill_bytes = 0;         // RocksDB, everything
-  uint64_t write_buffer_bytes = 0;  // of it, one memtable
-  uint64_t request_bytes = 0;       // requests and answers, from receipt to answer, with the pool of reply buffers
-  uint64_t buffer_pool_bytes = 0;   // of it, kept for reuse
-  uint64_t log_bytes = 0;           // records waiting to be written
+  uint64_t request_bytes = 0;       // requests, log records and answers, from receipt to answer, with the pool of their buffers
   uint64_t row_bytes = 0;           // rows and their index: all that is left
+  // Of the lines above.
+  uint64_t write_buffer_bytes = 0;  // of spill: one memtable
+  uint64_t buffer_pool_bytes = 0;   // of requests: kept for reuse
+  uint64_t log_queue_bytes = 0;     // of requests: records waiting to be written
+  uint64_t grpc_quota_bytes = 0;    // of fixed: messages that gRPC has not handed over yet
   uint64_t max_message_bytes = 0;   // largest message taken
-  uint64_t grpc_quota_bytes = 0;    // where gRPC begins to slow its connections down
 };
 
 // Requires: budget_bytes >= limits::kMinMemoryBudgetBytes. The lines add up to the budget.

@@ -197,7 +197,7 @@ absl::Status ServerImpl::RecoverPartitions() {
   options.log = {.directory = LogDirectory(options_),
                  .segment_bytes = options_.log_segment_bytes,
                  .sync_interval_micros = options_.log_sync_interval_ms * 1000,
-                 .max_queued_bytes = plan_.log_bytes,
+                 .max_queued_bytes = plan_.log_queue_bytes,
                  .low_water_free_bytes = options_.disk_low_water_bytes};
   options.log_identity = {.cluster = directory_.identity.cluster,
                           .server = options_.server_index,

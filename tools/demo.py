@@ -25,6 +25,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 READY_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 60
+TRAINER_STOP_TIMEOUT_S = 10
 WARM_START_S = 15          # a run that finds its data begins to train within this
 ROWS_OVER_MEMORY = 4       # rows written / memory of all servers
 CONTROL_GAP = 0.05         # AUC above untrained embeddings
@@ -84,12 +85,12 @@ class Processes:
         self.running.append(process)
         return process
 
-    def stop(self, processes):
-        """SIGTERM to all, SIGKILL to what is left after a minute. The pids that had to be killed."""
+    def stop(self, processes, timeout_s=STOP_TIMEOUT_S):
+        """SIGTERM to all, SIGKILL to what is left after the timeout. The pids that had to be killed."""
         for process in processes:
             if process.poll() is None:
                 process.terminate()
-        deadline = time.monotonic() + STOP_TIMEOUT_S
+        deadline = time.monotonic() + timeout_s
         killed = []
         for process in processes:
             try:
@@ -100,6 +101,13 @@ class Processes:
                 killed.append(process.pid)
         self.running = [process for process in self.running if process not in processes]
         return killed
+
+
+    def stop_all(self):
+        """Trainers first, so that they do not see their servers go."""
+        trainers = [process for process in self.running if process.args[1] != "server"]
+        self.stop(trainers, TRAINER_STOP_TIMEOUT_S)
+        self.stop(list(self.running))
 
 
 def find_programs(build_dir):
@@ -179,7 +187,8 @@ class Cluster:
             except (urllib.error.URLError, OSError):
                 pass
             if time.monotonic() > deadline:
-                raise DemoError(f"the server at http://{waiting[0]} is not ready after {READY_TIMEOUT_S} s (--keep keeps the logs)")
+                raise DemoError(f"the server at http://{waiting[0]} is not ready after {READY_TIMEOUT_S} s; "
+                                "--keep keeps the logs")
             time.sleep(0.05)
 
     def read_peaks(self):
@@ -336,7 +345,7 @@ def main():
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):  # a second Ctrl-C must not leave servers behind
             signal.signal(number, signal.SIG_IGN)
-        processes.stop(processes.running)
+        processes.stop_all()
         if flags.keep:
             print(f"kept {directory}", file=sys.stderr)
         else:

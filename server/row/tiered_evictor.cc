@@ -16,7 +16,8 @@ namespace {
 
 constexpr uint32_t kPositionsPerHold = 256;
 constexpr uint32_t kMovePositionsPerHold = 1024;
-constexpr uint64_t kRowsPerStep = 2048;
+constexpr uint64_t kFewestRowsPerStep = 32;
+constexpr uint64_t kMostRowsPerStep = 2048;
 constexpr uint64_t kPositionsPerStep = 1 << 18;
 constexpr absl::Duration kFirstPause = absl::Milliseconds(1);
 constexpr absl::Duration kLongestPause = absl::Seconds(1);
@@ -159,11 +160,15 @@ absl::StatusOr<uint64_t> TieredRowStore::EvictRows(absl::Span<const TablePtr> ta
   WriteBatch batch;
   uint64_t gone = 0;
   uint64_t walked = 0;
+  // Large batches are good for the disk, but of a small memory a step must not empty much.
+  uint64_t slots = 0;
+  for (const TablePtr& table : tables) slots = std::max(slots, table->arena->CommittedSlots());
+  const uint64_t goal = std::clamp(slots / 64, kFewestRowsPerStep, kMostRowsPerStep);
   // Three rounds take any row from hot to cold; with changed rows in the batch the hand does not go round
   // past them.
   const size_t round = tables.size() * owned_.size();
   size_t segments_left = 4 * round;
-  while (segments_left > 0 && !batch.full() && gone + batch.rows.size() < kRowsPerStep &&
+  while (segments_left > 0 && !batch.full() && gone + batch.rows.size() < goal &&
          walked < kPositionsPerStep) {
     const auto at =
         std::find_if(tables.begin(), tables.end(), [&](const TablePtr& table) ABSL_NO_THREAD_SAFETY_ANALYSIS {
@@ -176,7 +181,8 @@ absl::StatusOr<uint64_t> TieredRowStore::EvictRows(absl::Span<const TablePtr> ta
     TableRows* table = at->get();
     if (table->spec.table != hand_.table) hand_ = Hand{.place = hand_.place, .table = table->spec.table};
     bool done = false;
-    gone += MoveHand(table, &table->segments[hand_.place], &batch, &done);
+    const uint64_t most = goal - gone - batch.rows.size();
+    gone += MoveHand(table, &table->segments[hand_.place], most, &batch, &done);
     walked += kPositionsPerHold;
     if (!batch.rows.empty()) segments_left = std::min(segments_left, round);
     if (!done) continue;
@@ -187,12 +193,15 @@ absl::StatusOr<uint64_t> TieredRowStore::EvictRows(absl::Span<const TablePtr> ta
   return gone + written;
 }
 
-uint64_t TieredRowStore::MoveHand(TableRows* table, IndexSegment* segment, WriteBatch* batch, bool* done) {
+uint64_t TieredRowStore::MoveHand(TableRows* table, IndexSegment* segment, uint64_t most, WriteBatch* batch,
+                                  bool* done) {
+  const uint64_t most_in_batch = batch->rows.size() + most;
   std::vector<uint32_t> freed;
   {
     SegmentWriterLock hold(&segment->lock);
     uint32_t p = std::min(hand_.position, segment->capacity());
     for (uint32_t n = 0; n < kPositionsPerHold && p < segment->capacity() && !batch->full(); ++n) {
+      if (freed.size() + batch->rows.size() >= most_in_batch) break;
       IndexEntry* entry = segment->At(p);
       if (entry->slot == 0 || entry->pins() > 0 || entry->loading()) {
         ++p;

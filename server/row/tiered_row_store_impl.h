@@ -202,8 +202,9 @@ class TieredRowStore final : public RowStore {
   uint64_t GiveChunks(SlabArena* from, size_t chunks, absl::Span<const TablePtr> tables);
   static void MoveRows(TableRows* table, IndexSegment* segment, const std::vector<bool>& from_chunk);
   absl::StatusOr<uint64_t> EvictRows(absl::Span<const TablePtr> tables) ABSL_LOCKS_EXCLUDED(spill_write_mu_);
-  // Goes over some positions of the segment; the rows that left, and at the segment's end *done.
-  uint64_t MoveHand(TableRows* table, IndexSegment* segment, WriteBatch* batch, bool* done)
+  // Goes over some positions of the segment, until `most` rows have left or wait in the batch; how many left.
+  // *done: at the segment's end.
+  uint64_t MoveHand(TableRows* table, IndexSegment* segment, uint64_t most, WriteBatch* batch, bool* done)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(spill_write_mu_);
   // Called after slots were taken: wakes the evictor in time.
   void NoteLowSlots(SlabArena* arena);

@@ -172,8 +172,10 @@ TEST(ListenAddress, FormsAndReach) {
 TEST(MemoryPlan, LinesAddUpToTheBudget) {
   for (uint64_t mib : {128, 129, 256, 512, 1000, 4096, 65536}) {
     const MemoryPlan plan = PlanMemory(mib << 20);
-    EXPECT_EQ(plan.fixed_bytes + plan.spill_bytes + plan.request_bytes + plan.log_bytes + plan.row_bytes, mib << 20) << mib;
-    EXPECT_GE(plan.row_bytes, (mib << 20) / 6) << mib;
+    EXPECT_EQ(plan.fixed_bytes + plan.spill_bytes + plan.request_bytes + plan.row_bytes, mib << 20) << mib;
+    EXPECT_GE(plan.row_bytes, (mib << 20) / 8) << mib;
+    EXPECT_GE(plan.log_queue_bytes, plan.max_message_bytes + (1 << 20)) << "one record of the largest message";
+    EXPECT_GE(plan.grpc_quota_bytes, 2 * plan.max_message_bytes) << mib;
     EXPECT_LE(plan.write_buffer_bytes * 4, plan.spill_bytes) << "what the spill store asks for";
     EXPECT_GE(plan.request_bytes, 2 * plan.max_message_bytes) << "a request and its answer";
     EXPECT_LE(plan.buffer_pool_bytes, plan.request_bytes);
@@ -184,7 +186,11 @@ TEST(MemoryPlan, HandComputed) {
   const MemoryPlan small = PlanMemory(128ull << 20);
   EXPECT_EQ(small.max_message_bytes, 8ull << 20);
   EXPECT_EQ(small.spill_bytes, 16ull << 20);
-  EXPECT_EQ(PlanMemory(8ull << 30).max_message_bytes, 64ull << 20);
+  EXPECT_EQ(small.request_bytes, 24ull << 20);
+  EXPECT_EQ(small.fixed_bytes, (36ull + 16 + 16) << 20);
+  EXPECT_EQ(small.row_bytes, 20ull << 20);
+  EXPECT_EQ(PlanMemory(1ull << 30).max_message_bytes, 64ull << 20);
+  EXPECT_EQ(PlanMemory(8ull << 30).row_bytes, (8192ull - 36 - 512 - 256 - 512 - 512) << 20);
 }
 
 TEST(MemoryPlan, MoreBudgetIsMoreRows) {

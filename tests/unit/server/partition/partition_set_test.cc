@@ -202,7 +202,7 @@ TEST(PartitionSet, ADropThatACrashCutShortIsFinishedByTheNext) {
   node = std::make_unique<Node>(NodeOptions{.partitions = 4}, &disk);
   ASSERT_TRUE(node->Start().ok());
   EXPECT_TRUE(absl::IsNotFound(node->tables().Find(1).status()));  // until somebody says whether it lives
-  EXPECT_EQ(node->Rows(1).size(), before.size());
+  EXPECT_EQ(node->rows().Stats(1).stored_rows, before.size());
   ASSERT_TRUE(node->DropTable(1).ok());
   EXPECT_EQ(node->tables().FindAny(1), nullptr);
   node->Kill(0, true);
@@ -223,7 +223,7 @@ TEST(PartitionSet, APushWhileItsTableIsDroppedIsAppliedOrNotFound) {
     for (WriterId writer = 1; writer <= 3; ++writer) {
       pushers.emplace_back([&, writer, table]() {
         const auto ids = IdsUpTo(50);
-        for (PushSeq seq = 100 * table;; ++seq) {
+        for (PushSeq seq = 1'000'000 * PushSeq{table};; ++seq) {
           const PushOutcome outcome = node.Push(PushBuilder(writer, seq, seq).Add(table, ids, ValuesFor(ids, 2)).request());
           for (const auto& failure : outcome.failures) EXPECT_TRUE(absl::IsNotFound(failure.status)) << failure.status;
           if (!outcome.status.ok()) {

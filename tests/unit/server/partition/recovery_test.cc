@@ -333,7 +333,8 @@ TEST(Recovery, AnEmptyLogBesideSweptRowsIsRefused) {
   ASSERT_TRUE(m.node->CreateTable(AdagradSchema(1, 2)).ok());
   ASSERT_TRUE(m.node->partitions().SweepAll().ok());
   m.node.reset();
-  for (const std::string& name : m.disk.files->List("/log").value()) ASSERT_TRUE(m.disk.files->Remove("/log/" + name).ok());
+  const auto segments = m.disk.files->List("/log").value();
+  for (const std::string& name : segments) ASSERT_TRUE(m.disk.files->Remove("/log/" + name).ok());
   const absl::Status started = m.Start();
   EXPECT_TRUE(absl::IsDataLoss(started)) << started;
 }
