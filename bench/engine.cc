@@ -12,7 +12,8 @@ using server::PartitionSet;
 
 Engine::Engine(OptimizerKind optimizer, uint32_t dim, uint64_t memory_bytes)
     : dim_(dim), workers_(MakeInlineExecutor()), io_(MakeThreadPool("io", 2)) {
-  const auto map = std::make_shared<const PartitionMap>(PartitionMap::Fixed(limits::kDefaultPartitions, {"local"}).value());
+  const auto map = std::make_shared<const PartitionMap>(
+      PartitionMap::Fixed(limits::kDefaultPartitions, {"local"}).value());
   ledger_.SetLimit(MemoryLine::kRowSlabs, memory_bytes);
   ledger_.SetLimit(MemoryLine::kRowIndex, memory_bytes);
   server::TieredRowStoreOptions rows;
@@ -93,7 +94,8 @@ void Engine::Push(absl::Span<const uint64_t> ids, absl::Span<const float> gradie
   slice.table = 1;
   slice.schema_version = 1;
   slice.ids = ids;
-  slice.values = ChunkedBytes({reinterpret_cast<const uint8_t*>(gradients.data()), gradients.size() * sizeof(float)});
+  slice.values =
+      ChunkedBytes({reinterpret_cast<const uint8_t*>(gradients.data()), gradients.size() * sizeof(float)});
   request.tables.push_back(std::move(slice));
   absl::Notification done;
   partitions_->Push(&request, [&](server::PushOutcome outcome) {

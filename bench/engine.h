@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The server's core in this process, filled with rows: what W1 pulls from and pushes to. Volatile tables, so that no disk takes part.
+// The server's core in this process, filled with rows: what W1 pulls from and pushes to. Volatile tables, so
+// that no disk takes part.
 
 #include <memory>
 #include <string>

@@ -61,41 +61,53 @@ void BenchPulls(const Setup& setup, std::vector<Result>* results) {
       for (const auto& batch : batches) index.Gather(block, batch, 64, out.data());
     }));
   };
-  results->push_back(Alternate("probe_hash_gather", "W1, beside the index gather", "rows/s", 0.5, setup.runs, hash_gather, index_gather));
+  results->push_back(Alternate("probe_hash_gather", "W1, beside the index gather", "rows/s", 0.5, setup.runs,
+                               hash_gather, index_gather));
   const uint64_t resident_before = ReadProcessMemory().value().resident_bytes;
   Engine engine(OptimizerKind::kSgd, kDim, setup.rows * 360 + (256ull << 20));
   engine.Fill(setup.rows);
-  const double beside = static_cast<double>(ReadProcessMemory().value().resident_bytes - resident_before) / static_cast<double>(setup.rows) - kDim * 4;
+  const double beside = static_cast<double>(ReadProcessMemory().value().resident_bytes - resident_before) /
+                            static_cast<double>(setup.rows) -
+                        kDim * 4;
   fmt::print("bytes a row beside weights and state (resident memory, {} rows): {:.1f}\n", setup.rows, beside);
-  results->push_back(Alternate("engine_pull_uniform", "W1, beside the hash gather", "rows/s", 0.9, setup.runs, [&]() {
-    return RowsPerSecond(Seconds([&]() {
-      for (const auto& batch : batches) engine.Pull(batch, out.data());
-    }));
-  }, hash_gather));
+  results->push_back(Alternate(
+      "engine_pull_uniform", "W1, beside the hash gather", "rows/s", 0.9, setup.runs,
+      [&]() {
+        return RowsPerSecond(Seconds([&]() {
+          for (const auto& batch : batches) engine.Pull(batch, out.data());
+        }));
+      },
+      hash_gather));
 }
 
 // Engine pushes beside engine pulls of the same table.
-void BenchPush(const Setup& setup, const std::string& name, OptimizerKind kind, double goal, std::vector<Result>* results) {
+void BenchPush(const Setup& setup, const std::string& name, OptimizerKind kind, double goal,
+               std::vector<Result>* results) {
   const auto batches = UniformBatches(setup.rows);
   std::vector<float> out(kBatchIds * kDim);
   const std::vector<float> gradients(kBatchIds * kDim, 0.25f);
   Engine engine(kind, kDim, setup.rows * (kind == OptimizerKind::kAdagrad ? 640 : 380) + (256ull << 20));
   engine.Fill(setup.rows);
-  results->push_back(Alternate(name, "W1 pushes, beside pulls", "rows/s", goal, setup.runs, [&]() {
-    return RowsPerSecond(Seconds([&]() {
-      for (const auto& batch : batches) engine.Push(batch, gradients);
-    }));
-  }, [&]() {
-    return RowsPerSecond(Seconds([&]() {
-      for (const auto& batch : batches) engine.Pull(batch, out.data());
-    }));
-  }));
+  results->push_back(Alternate(
+      name, "W1 pushes, beside pulls", "rows/s", goal, setup.runs,
+      [&]() {
+        return RowsPerSecond(Seconds([&]() {
+          for (const auto& batch : batches) engine.Push(batch, gradients);
+        }));
+      },
+      [&]() {
+        return RowsPerSecond(Seconds([&]() {
+          for (const auto& batch : batches) engine.Pull(batch, out.data());
+        }));
+      }));
 }
 
-// Pulls and pushes through gRPC on loopback, server and client in this process, beside the hash gather of the same ids.
+// Pulls and pushes through gRPC on loopback, server and client in this process, beside the hash gather of the
+// same ids.
 int BenchRpc(const Setup& setup, std::vector<Result>* results) {
   server::ServerOptions options;
-  options.data_directory = (std::filesystem::temp_directory_path() / fmt::format("rowhouse-bench-{}", getpid())).string();
+  options.data_directory =
+      (std::filesystem::temp_directory_path() / fmt::format("rowhouse-bench-{}", getpid())).string();
   options.listen_address = "127.0.0.1:0";
   options.http_address = "";
   options.memory_budget_bytes = setup.rows * 400 + (2ull << 30);
@@ -107,7 +119,10 @@ int BenchRpc(const Setup& setup, std::vector<Result>* results) {
   int code = 0;
   {
     auto client = Client::Connect({.address = (*server)->listen_address(), .writer_name = "bench"});
-    auto table = client.ok() ? (*client)->CreateTable({.name = "w1", .dim = kDim, .optimizer = Sgd{0.01f}, .durability = DurabilityLevel::kVolatile})
+    auto table = client.ok() ? (*client)->CreateTable({.name = "w1",
+                                                       .dim = kDim,
+                                                       .optimizer = Sgd{0.01f},
+                                                       .durability = DurabilityLevel::kVolatile})
                              : absl::StatusOr<Table>(client.status());
     if (!table.ok()) {
       fmt::print(stderr, "rowhouse_bench: {}\n", table.status().ToString());
@@ -130,17 +145,27 @@ int BenchRpc(const Setup& setup, std::vector<Result>* results) {
           for (const auto& batch : batches) index.Gather(block, batch, 64, values.data());
         }));
       };
-      results->push_back(Alternate("rpc_pull", "W1 over gRPC loopback, one client, beside the hash gather in process", "rows/s", 0, setup.runs, [&]() {
-        return RowsPerSecond(Seconds([&]() {
-          for (const auto& batch : batches) code |= !(*client)->Pull({{*table, batch, absl::MakeSpan(values)}}).ok();
-        }));
-      }, hash_gather));
-      results->push_back(Alternate("rpc_push", "W1 over gRPC loopback, one client, beside the hash gather in process", "rows/s", 0, setup.runs, [&]() {
-        return RowsPerSecond(Seconds([&]() {
-          for (const auto& batch : batches) (*client)->PushAsync({GradientSlice{.table = *table, .ids = batch, .values = values}});
-          code |= !(*client)->Flush().ok();
-        }));
-      }, hash_gather));
+      results->push_back(Alternate(
+          "rpc_pull", "W1 over gRPC loopback, one client, beside the hash gather in process", "rows/s", 0,
+          setup.runs,
+          [&]() {
+            return RowsPerSecond(Seconds([&]() {
+              for (const auto& batch : batches)
+                code |= !(*client)->Pull({{*table, batch, absl::MakeSpan(values)}}).ok();
+            }));
+          },
+          hash_gather));
+      results->push_back(Alternate(
+          "rpc_push", "W1 over gRPC loopback, one client, beside the hash gather in process", "rows/s", 0,
+          setup.runs,
+          [&]() {
+            return RowsPerSecond(Seconds([&]() {
+              for (const auto& batch : batches)
+                (*client)->PushAsync({GradientSlice{.table = *table, .ids = batch, .values = values}});
+              code |= !(*client)->Flush().ok();
+            }));
+          },
+          hash_gather));
     }
   }
   (*server)->Drain();
@@ -176,7 +201,9 @@ int Main(int argc, char** argv) {
   }
   if (setup.Wants("rpc_pull") || setup.Wants("rpc_push")) code = BenchRpc(setup, &results);
   if (code != 0) fmt::print(stderr, "rowhouse_bench: a call failed\n");
-  const std::string note = fmt::format("{} rows x {} floats, uniform ids, {} batches of {} ids a run, medians", setup.rows, kDim, kBatches, kBatchIds);
+  const std::string note =
+      fmt::format("{} rows x {} floats, uniform ids, {} batches of {} ids a run, medians", setup.rows, kDim,
+                  kBatches, kBatchIds);
   return Report(note, results, setup.out) ? code : 1;
 }
 

@@ -47,7 +47,8 @@ HashIndex::HashIndex(absl::Span<const uint64_t> ids) {
 
 size_t HashIndex::Home(uint64_t id) const { return Mix64(id) & mask_; }
 
-void HashIndex::Gather(const RowBlock& block, absl::Span<const uint64_t> ids, size_t block_ids, float* out) const {
+void HashIndex::Gather(const RowBlock& block, absl::Span<const uint64_t> ids, size_t block_ids,
+                       float* out) const {
   const size_t bytes = block.dim() * sizeof(float);
   std::vector<uint32_t> rows(block_ids);
   for (size_t begin = 0; begin < ids.size(); begin += block_ids) {

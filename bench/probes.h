@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What the machine can do with rows, without a server around it: the references of the engine's results. One thread.
+// What the machine can do with rows, without a server around it: the references of the engine's results. One
+// thread.
 
 #include <cstdint>
 #include <memory>
@@ -34,7 +35,8 @@ void GatherByIndex(const RowBlock& block, absl::Span<const uint32_t> indices, si
 class HashIndex {
  public:
   explicit HashIndex(absl::Span<const uint64_t> ids);
-  // Two passes over blocks of ids: prefetch the slots, then look up, prefetch the rows and copy. No locks, no checks.
+  // Two passes over blocks of ids: prefetch the slots, then look up, prefetch the rows and copy. No locks, no
+  // checks.
   void Gather(const RowBlock& block, absl::Span<const uint64_t> ids, size_t block_ids, float* out) const;
 
  private:

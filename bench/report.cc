@@ -44,8 +44,8 @@ double Seconds(const std::function<void()>& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-Result Alternate(const std::string& name, const std::string& workload, const std::string& unit, double goal, int runs,
-                 const std::function<double()>& ours, const std::function<double()>& reference) {
+Result Alternate(const std::string& name, const std::string& workload, const std::string& unit, double goal,
+                 int runs, const std::function<double()>& ours, const std::function<double()>& reference) {
   ours();
   reference();
   std::vector<double> a, b, ratios;
@@ -73,18 +73,31 @@ bool Report(const std::string& workload_note, const std::vector<Result>& results
   char date[32];
   std::strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&now));
   nlohmann::json json;
-  json["setup"] = {{"cpu", CpuModel()}, {"cores", AvailableCpus()}, {"kernel", kernel.release}, {"huge_pages", ThpSetting()},
-                   {"version", ROWHOUSE_VERSION}, {"date", date}, {"note", workload_note}};
-  for (const auto& [key, value] : json["setup"].items()) fmt::print("{:<11} {}\n", key, value.is_string() ? value.get<std::string>() : value.dump());
-  fmt::print("\n{:<24} {:>12} {:>12} {:>7} {:>15} {:>6} {:>5}  {}\n", "name", "ours", "reference", "ratio", "min..max", "goal", "met", "unit, workload");
+  json["setup"] = {{"cpu", CpuModel()},          {"cores", AvailableCpus()},    {"kernel", kernel.release},
+                   {"huge_pages", ThpSetting()}, {"version", ROWHOUSE_VERSION}, {"date", date},
+                   {"note", workload_note}};
+  for (const auto& [key, value] : json["setup"].items())
+    fmt::print("{:<11} {}\n", key, value.is_string() ? value.get<std::string>() : value.dump());
+  fmt::print("\n{:<24} {:>12} {:>12} {:>7} {:>15} {:>6} {:>5}  {}\n", "name", "ours", "reference", "ratio",
+             "min..max", "goal", "met", "unit, workload");
   json["results"] = nlohmann::json::array();
   for (const Result& r : results) {
     const bool met = r.goal == 0 || r.ratio >= r.goal;
-    fmt::print("{:<24} {:>12.3g} {:>12.3g} {:>7.3f} {:>15} {:>6} {:>5}  {}, {}\n", r.name, r.ours, r.reference, r.ratio,
-               fmt::format("{:.3f}..{:.3f}", r.min, r.max), r.goal == 0 ? "-" : fmt::format("{:.2g}", r.goal),
-               r.goal == 0 ? "-" : (met ? "yes" : "no"), r.unit, r.workload);
-    json["results"].push_back({{"name", r.name}, {"workload", r.workload}, {"unit", r.unit}, {"ours", r.ours}, {"reference", r.reference},
-                               {"ratio", r.ratio}, {"min", r.min}, {"max", r.max}, {"runs", r.runs}, {"goal", r.goal}, {"met", met}});
+    fmt::print("{:<24} {:>12.3g} {:>12.3g} {:>7.3f} {:>15} {:>6} {:>5}  {}, {}\n", r.name, r.ours,
+               r.reference, r.ratio, fmt::format("{:.3f}..{:.3f}", r.min, r.max),
+               r.goal == 0 ? "-" : fmt::format("{:.2g}", r.goal), r.goal == 0 ? "-" : (met ? "yes" : "no"),
+               r.unit, r.workload);
+    json["results"].push_back({{"name", r.name},
+                               {"workload", r.workload},
+                               {"unit", r.unit},
+                               {"ours", r.ours},
+                               {"reference", r.reference},
+                               {"ratio", r.ratio},
+                               {"min", r.min},
+                               {"max", r.max},
+                               {"runs", r.runs},
+                               {"goal", r.goal},
+                               {"met", met}});
   }
   if (path.empty()) return true;
   std::ofstream out(path);

@@ -10,20 +10,22 @@ namespace rowhouse::bench {
 
 struct Result {
   std::string name, workload, unit;
-  double ours = 0, reference = 0;              // medians
-  double ratio = 0, min = 0, max = 0;          // of the ratio over runs
+  double ours = 0, reference = 0;      // medians
+  double ratio = 0, min = 0, max = 0;  // of the ratio over runs
   int runs = 0;
-  double goal = 0;                             // 0: none stated
+  double goal = 0;  // 0: none stated
 };
 
-// Runs `ours` and `reference` alternately `runs` times after one unmeasured round; each returns its figure (more is better).
-Result Alternate(const std::string& name, const std::string& workload, const std::string& unit, double goal, int runs,
-                 const std::function<double()>& ours, const std::function<double()>& reference);
+// Runs `ours` and `reference` alternately `runs` times after one unmeasured round; each returns its figure
+// (more is better).
+Result Alternate(const std::string& name, const std::string& workload, const std::string& unit, double goal,
+                 int runs, const std::function<double()>& ours, const std::function<double()>& reference);
 
 // Seconds that `work` takes.
 double Seconds(const std::function<void()>& work);
 
-// Prints the setup and the results as a table on stdout; writes both as JSON to `path` unless it is empty. False when it cannot.
+// Prints the setup and the results as a table on stdout; writes both as JSON to `path` unless it is empty.
+// False when it cannot.
 bool Report(const std::string& workload_note, const std::vector<Result>& results, const std::string& path);
 
 }  // namespace rowhouse::bench

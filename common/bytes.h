@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Bytes in pieces (as gRPC hands them over) and bytes we own (as we hand them back). No gRPC type appears here, so that
-// in-process and simulated transports carry the same requests.
+// Bytes in pieces (as gRPC hands them over) and bytes we own (as we hand them back). No gRPC type appears
+// here, so that in-process and simulated transports carry the same requests.
 
 #include <cstdint>
 #include <cstring>
@@ -26,8 +26,8 @@ class ChunkedBytes {
   void CopyTo(void* out) const;
   // Copies [offset, offset + length) to `out`. Requires: they lie inside.
   void CopyTo(size_t offset, size_t length, void* out) const;
-  // A pointer to [offset, offset + length): into a piece when they lie in one, else into `scratch` (length bytes), filled.
-  // Cost: a binary search over the pieces.
+  // A pointer to [offset, offset + length): into a piece when they lie in one, else into `scratch` (length
+  // bytes), filled. Cost: a binary search over the pieces.
   const uint8_t* At(size_t offset, size_t length, void* scratch) const;
   size_t chunk_count() const { return chunks_.size(); }
   absl::Span<const uint8_t> chunk(size_t i) const { return chunks_[i]; }
@@ -39,9 +39,9 @@ class ChunkedBytes {
   size_t size_ = 0;
 };
 
-// A block of bytes of fixed size, owned, taken from a per-process pool and returned to it: big replies would otherwise cost
-// page faults each time. Movable; data() is aligned to 64 bytes. Blocks under 64 KiB come from malloc. The pool itself is
-// thread-safe; over its limit it frees what has lain unused the longest.
+// A block of bytes of fixed size, owned, taken from a per-process pool and returned to it: big replies would
+// otherwise cost page faults each time. Movable; data() is aligned to 64 bytes. Blocks under 64 KiB come from
+// malloc. The pool itself is thread-safe; over its limit it frees what has lain unused the longest.
 class Buffer {
  public:
   static constexpr size_t kAlignment = 64;

@@ -36,7 +36,9 @@ class ByteWriter {
     StoreLittle(raw, value);
     bytes_.append(raw, sizeof(T));
   }
-  void Bytes(absl::Span<const uint8_t> b) { bytes_.append(reinterpret_cast<const char*>(b.data()), b.size()); }
+  void Bytes(absl::Span<const uint8_t> b) {
+    bytes_.append(reinterpret_cast<const char*>(b.data()), b.size());
+  }
   // Length in four bytes, then the bytes.
   void LengthPrefixed(absl::Span<const uint8_t> b) {
     Fixed<uint32_t>(static_cast<uint32_t>(b.size()));
@@ -49,7 +51,8 @@ class ByteWriter {
   std::string bytes_;
 };
 
-// Reads them back. After a read past the end ok() is false and every read gives zero or empty: check once, at the end.
+// Reads them back. After a read past the end ok() is false and every read gives zero or empty: check once, at
+// the end.
 class ByteReader {
  public:
   explicit ByteReader(absl::Span<const uint8_t> bytes) : bytes_(bytes) {}

@@ -1,10 +1,11 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Files as an interface: posix, memory (with a model of what a power loss keeps), and faulty (errors on purpose). The log, the
-// meta store and the identity file know no other way to the disk.
+// Files as an interface: posix, memory (with a model of what a power loss keeps), and faulty (errors on
+// purpose). The log, the meta store and the identity file know no other way to the disk.
 //
-// Errors: NotFound, AlreadyExists, PermissionDenied, ResourceExhausted (no space), DataLoss never, Internal (other errno, named).
-// A message names the path and the errno. Thread rule: a FileSystem is thread-safe, a file object is not.
+// Errors: NotFound, AlreadyExists, PermissionDenied, ResourceExhausted (no space), DataLoss never, Internal
+// (other errno, named). A message names the path and the errno. Thread rule: a FileSystem is thread-safe, a
+// file object is not.
 
 #include <cstdint>
 #include <memory>
@@ -23,7 +24,8 @@ class WritableFile {
   virtual ~WritableFile() = default;  // closes without sync
   // Writes all of the pieces at the end. On failure some prefix may have been written.
   virtual absl::Status Append(absl::Span<const absl::Span<const uint8_t>> pieces) = 0;
-  // Everything appended before is on disk afterwards (fdatasync). A failure is final: the caller must not go on with this file.
+  // Everything appended before is on disk afterwards (fdatasync). A failure is final: the caller must not go
+  // on with this file.
   virtual absl::Status Sync() = 0;
   // Cuts the file to `size` bytes.
   virtual absl::Status Truncate(uint64_t size) = 0;
@@ -36,7 +38,8 @@ class WritableFile {
 class ReadableFile {
  public:
   virtual ~ReadableFile() = default;
-  // Reads up to `size` bytes at `offset` to `out`; the number read, less than `size` only at the end of the file.
+  // Reads up to `size` bytes at `offset` to `out`; the number read, less than `size` only at the end of the
+  // file.
   virtual absl::StatusOr<size_t> Read(uint64_t offset, size_t size, uint8_t* out) = 0;
   virtual absl::StatusOr<uint64_t> Size() = 0;
 };
@@ -64,7 +67,8 @@ class FileSystem {
   virtual absl::Status Rename(const std::string& from, const std::string& to) = 0;
   // Makes creations, removals and renames in the directory durable.
   virtual absl::Status SyncDirectory(const std::string& path) = 0;
-  // Takes the lock of `path`, writing this process's id into it. FailedPrecondition naming the holder's pid when it is taken.
+  // Takes the lock of `path`, writing this process's id into it. FailedPrecondition naming the holder's pid
+  // when it is taken.
   virtual absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) = 0;
   // Bytes free to this user on the disk of `path`.
   virtual absl::StatusOr<uint64_t> FreeBytes(const std::string& path) = 0;
@@ -76,8 +80,8 @@ FileSystem* PosixFileSystem();
 // All of a file, at most `max_bytes` (ResourceExhausted beyond).
 absl::StatusOr<std::string> ReadFile(FileSystem& fs, const std::string& path, uint64_t max_bytes);
 
-// Puts `content` at `path` so that after a crash either the old or the new content is there: temp file, sync, rename, sync of
-// the directory.
+// Puts `content` at `path` so that after a crash either the old or the new content is there: temp file, sync,
+// rename, sync of the directory.
 absl::Status ReplaceFileDurably(FileSystem& fs, const std::string& path, std::string_view content);
 
 }  // namespace rowhouse

@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The byte budget as lines that add up: who holds how much, who may hold how much. Thread-safe; lives as long as the server.
+// The byte budget as lines that add up: who holds how much, who may hold how much. Thread-safe; lives as long
+// as the server.
 
 #include <array>
 #include <atomic>
@@ -10,12 +11,12 @@
 namespace rowhouse {
 
 enum class MemoryLine : uint8_t {
-  kFixed,        // program, libraries, threads, allocator slack
-  kRowSlabs,     // weights, state, columns
-  kRowIndex,     // index entries
-  kSpill,        // RocksDB: block cache with memtables, filters, index blocks charged to it
-  kRequests,     // bytes from receipt to answer
-  kLog,          // records waiting to be written
+  kFixed,     // program, libraries, threads, allocator slack
+  kRowSlabs,  // weights, state, columns
+  kRowIndex,  // index entries
+  kSpill,     // RocksDB: block cache with memtables, filters, index blocks charged to it
+  kRequests,  // bytes from receipt to answer
+  kLog,       // records waiting to be written
   kCount,
 };
 std::string_view MemoryLineName(MemoryLine line);

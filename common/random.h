@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Randomness as an interface: ids of clusters and histories, jitter of retries. Never used where stored bits are decided.
+// Randomness as an interface: ids of clusters and histories, jitter of retries. Never used where stored bits
+// are decided.
 
 #include <atomic>
 #include <cstdint>

@@ -11,10 +11,10 @@
 #define RH_CONCAT_(a, b) RH_CONCAT_INNER_(a, b)
 
 // Returns from the enclosing function when `expr` (an absl::Status) is not OK.
-#define RH_RETURN_IF_ERROR(expr)                     \
-  do {                                               \
-    absl::Status rh_status_ = (expr);                \
-    if (!rh_status_.ok()) return rh_status_;         \
+#define RH_RETURN_IF_ERROR(expr)             \
+  do {                                       \
+    absl::Status rh_status_ = (expr);        \
+    if (!rh_status_.ok()) return rh_status_; \
   } while (false)
 
 // Assigns the value of `expr` (an absl::StatusOr) to `lhs`, or returns its status.

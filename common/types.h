@@ -11,14 +11,15 @@ using TableId = uint32_t;        // from 1, never used again
 using SchemaVersion = uint32_t;  // from 1, one more with each change of the schema
 using PartitionId = uint32_t;    // 0 .. P-1
 using ServerId = uint32_t;       // index in the cluster's list, from 0
-using Lsn = uint64_t;            // position in a partition's order, from 1; 0 = before the first record. 48 bits are used
-using LogSequence = uint64_t;    // position in a server's log, from 1
-using Epoch = uint64_t;          // of a partition's ownership, from 1
-using HistoryId = uint64_t;      // line of events since creation or the last restore
-using ClusterId = uint64_t;      // random, given at creation
-using WriterId = uint64_t;       // from 1, increasing
-using PushSeq = uint64_t;        // a writer's number for a push, from 1
-using Generation = uint32_t;     // placement generation of spilled rows
+using Lsn =
+    uint64_t;  // position in a partition's order, from 1; 0 = before the first record. 48 bits are used
+using LogSequence = uint64_t;  // position in a server's log, from 1
+using Epoch = uint64_t;        // of a partition's ownership, from 1
+using HistoryId = uint64_t;    // line of events since creation or the last restore
+using ClusterId = uint64_t;    // random, given at creation
+using WriterId = uint64_t;     // from 1, increasing
+using PushSeq = uint64_t;      // a writer's number for a push, from 1
+using Generation = uint32_t;   // placement generation of spilled rows
 
 // The numbers are those of the proto enums and are stored on disk.
 enum class DataType : uint8_t { kFloat32 = 1 };

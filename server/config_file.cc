@@ -51,7 +51,8 @@ absl::Status ParseConfig(const std::string& name, const std::string& text, Serve
     const std::string key = pair.first.Scalar();
     const OptionEntry* entry = FindOption(key);
     if (entry == nullptr) {
-      return At(name, pair.first.Mark(), absl::StrCat("unknown key \"", key, "\"; did you mean \"", NearestOption(key), "\"?"));
+      return At(name, pair.first.Mark(),
+                absl::StrCat("unknown key \"", key, "\"; did you mean \"", NearestOption(key), "\"?"));
     }
     if (!seen.insert(key).second) return At(name, pair.first.Mark(), absl::StrCat(key, " is given twice"));
     const auto value = TextOf(*entry, pair.second);

@@ -21,12 +21,14 @@ absl::Status RaiseOpenFileLimit() {
     if (setrlimit(RLIMIT_NOFILE, &raised) == 0) {
       limit = raised;
     } else {
-      RH_LOG_WARN("cannot raise the limit on open files from {} to {}: {}", limit.rlim_cur, limit.rlim_max, strerror(errno));
+      RH_LOG_WARN("cannot raise the limit on open files from {} to {}: {}", limit.rlim_cur, limit.rlim_max,
+                  strerror(errno));
     }
   }
   if (limit.rlim_cur < kNeededOpenFiles) {
-    return absl::FailedPreconditionError(absl::StrCat("this process may open ", limit.rlim_cur, " files, a server needs ",
-                                                      kNeededOpenFiles, ": raise the limit (ulimit -n, LimitNOFILE, ulimits)"));
+    return absl::FailedPreconditionError(absl::StrCat("this process may open ", limit.rlim_cur,
+                                                      " files, a server needs ", kNeededOpenFiles,
+                                                      ": raise the limit (ulimit -n, LimitNOFILE, ulimits)"));
   }
   return absl::OkStatus();
 }

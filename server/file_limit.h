@@ -8,8 +8,8 @@ namespace rowhouse::server {
 
 inline constexpr uint64_t kNeededOpenFiles = 1024;
 
-// Raises the soft limit on open files to the hard one. FailedPrecondition, naming both numbers, when that is fewer than a server
-// needs (connections, spill files, log).
+// Raises the soft limit on open files to the hard one. FailedPrecondition, naming both numbers, when that is
+// fewer than a server needs (connections, spill files, log).
 absl::Status RaiseOpenFileLimit();
 
 }  // namespace rowhouse::server

@@ -19,7 +19,8 @@ absl::StatusOr<ListenAddress> WithFreePort(ListenAddress address) {
   const addrinfo hints{.ai_flags = AI_PASSIVE, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
   addrinfo* found = nullptr;
   if (const int error = getaddrinfo(address.host.c_str(), "0", &hints, &found); error != 0) {
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", address.ToString(), ": ", gai_strerror(error)));
+    return absl::UnavailableError(
+        absl::StrCat("cannot listen on ", address.ToString(), ": ", gai_strerror(error)));
   }
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owned(found, freeaddrinfo);
   const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -29,7 +30,9 @@ absl::StatusOr<ListenAddress> WithFreePort(ListenAddress address) {
                   getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size) == 0;
   const int error = errno;
   if (fd >= 0) close(fd);
-  if (!ok) return absl::UnavailableError(absl::StrCat("cannot listen on ", address.ToString(), ": ", std::strerror(error)));
+  if (!ok)
+    return absl::UnavailableError(
+        absl::StrCat("cannot listen on ", address.ToString(), ": ", std::strerror(error)));
   address.port = ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6*>(&bound)->sin6_port
                                                    : reinterpret_cast<sockaddr_in*>(&bound)->sin_port);
   return address;

@@ -12,7 +12,8 @@ constexpr absl::Duration kInterval = absl::Milliseconds(100);
 
 }  // namespace
 
-HealthMonitor::HealthMonitor(std::function<bool()> ready, HealthService* health) : ready_(std::move(ready)), health_(health) {
+HealthMonitor::HealthMonitor(std::function<bool()> ready, HealthService* health)
+    : ready_(std::move(ready)), health_(health) {
   thread_ = std::thread([this] { Loop(); });
 }
 

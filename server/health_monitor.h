@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Keeps the gRPC health service at what the server's state says: states change in many places, and none of them has to tell.
+// Keeps the gRPC health service at what the server's state says: states change in many places, and none of
+// them has to tell.
 //
 // One thread of its own from construction to destruction; nothing is owned.
 

@@ -35,11 +35,14 @@ class HttpEndpointImpl final : public HttpEndpoint {
     server_.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
       response.set_content(sources_.metrics(), "text/plain; version=0.0.4; charset=utf-8");
     });
-    server_.Get("/livez", [](const httplib::Request&, httplib::Response& response) { response.set_content("ok\n", kText); });
+    server_.Get("/livez", [](const httplib::Request&, httplib::Response& response) {
+      response.set_content("ok\n", kText);
+    });
     server_.Get("/readyz", [this](const httplib::Request&, httplib::Response& response) {
       const std::vector<std::string> failing = sources_.failing_checks();
       if (!failing.empty()) response.status = 503;
-      response.set_content(failing.empty() ? "ok\n" : absl::StrCat(absl::StrJoin(failing, "\n"), "\n"), kText);
+      response.set_content(failing.empty() ? "ok\n" : absl::StrCat(absl::StrJoin(failing, "\n"), "\n"),
+                           kText);
     });
   }
 
@@ -80,7 +83,8 @@ class HttpEndpointImpl final : public HttpEndpoint {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<HttpEndpoint>> HttpEndpoint::Start(const ListenAddress& address, Sources sources) {
+absl::StatusOr<std::unique_ptr<HttpEndpoint>> HttpEndpoint::Start(const ListenAddress& address,
+                                                                  Sources sources) {
   auto endpoint = std::make_unique<HttpEndpointImpl>(std::move(sources));
   absl::Status listening = endpoint->Listen(address);
   if (!listening.ok()) return listening;

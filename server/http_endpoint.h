@@ -1,10 +1,11 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What machines that watch a server ask over HTTP: /metrics (Prometheus text), /livez (the process runs) and /readyz (it may be
-// sent traffic; else 503 with the checks that fail, one a line). No other path, nothing is changed.
+// What machines that watch a server ask over HTTP: /metrics (Prometheus text), /livez (the process runs) and
+// /readyz (it may be sent traffic; else 503 with the checks that fail, one a line). No other path, nothing is
+// changed.
 //
-// Thread rule: Start and the destructor from one thread; the callbacks run on two threads of the endpoint's own. Lifetime: the
-// callbacks and what they read outlive it.
+// Thread rule: Start and the destructor from one thread; the callbacks run on two threads of the endpoint's
+// own. Lifetime: the callbacks and what they read outlive it.
 
 #include <functional>
 #include <memory>

@@ -32,7 +32,8 @@ std::string ChecksumOf(const json& without) {
 }
 
 absl::Status Damaged(const std::string& path, const std::string& what) {
-  return absl::DataLossError(absl::StrCat(path, " is damaged: ", what, "; restore the data directory from a copy"));
+  return absl::DataLossError(
+      absl::StrCat(path, " is damaged: ", what, "; restore the data directory from a copy"));
 }
 
 // Adds the checksum and makes it readable.
@@ -45,54 +46,64 @@ absl::StatusOr<json> Unseal(const std::string& path, const std::string& text) {
   json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (object.is_discarded() || !object.is_object()) return Damaged(path, "it is not a JSON object");
   const auto version = object.find("format_version");
-  if (version == object.end() || !version->is_number_unsigned()) return Damaged(path, "it has no format_version");
+  if (version == object.end() || !version->is_number_unsigned())
+    return Damaged(path, "it has no format_version");
   if (version->get<uint64_t>() > kFormatVersion) {
-    return absl::FailedPreconditionError(absl::StrCat(path, " has format_version ", version->get<uint64_t>(), ", this binary knows ",
-                                                      kFormatVersion, ": start the newer binary"));
+    return absl::FailedPreconditionError(absl::StrCat(path, " has format_version ", version->get<uint64_t>(),
+                                                      ", this binary knows ", kFormatVersion,
+                                                      ": start the newer binary"));
   }
   const auto checksum = object.find("checksum");
   if (checksum == object.end() || !checksum->is_string()) return Damaged(path, "it has no checksum");
   const std::string stored = checksum->get<std::string>();
   object.erase(checksum);
-  if (stored != ChecksumOf(object)) return Damaged(path, absl::StrCat("its checksum is ", ChecksumOf(object), ", not ", stored));
+  if (stored != ChecksumOf(object))
+    return Damaged(path, absl::StrCat("its checksum is ", ChecksumOf(object), ", not ", stored));
   return object;
 }
 
 absl::StatusOr<uint64_t> NumberOf(const std::string& path, const json& object, const char* key) {
   const auto found = object.find(key);
-  if (found == object.end() || !found->is_number_unsigned()) return Damaged(path, absl::StrCat(key, " is not a number"));
+  if (found == object.end() || !found->is_number_unsigned())
+    return Damaged(path, absl::StrCat(key, " is not a number"));
   return found->get<uint64_t>();
 }
 
 absl::StatusOr<uint64_t> HexOf(const std::string& path, const json& object, const char* key) {
   const auto found = object.find(key);
   uint64_t value = 0;
-  if (found == object.end() || !found->is_string() || !absl::SimpleHexAtoi(found->get<std::string>(), &value)) {
+  if (found == object.end() || !found->is_string() ||
+      !absl::SimpleHexAtoi(found->get<std::string>(), &value)) {
     return Damaged(path, absl::StrCat(key, " is not a hexadecimal number"));
   }
   return value;
 }
 
-absl::Status CheckSame(const std::string& directory, const char* field, const std::string& is, const std::string& asked) {
+absl::Status CheckSame(const std::string& directory, const char* field, const std::string& is,
+                       const std::string& asked) {
   if (is == asked) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat("data directory ", directory, " was made with ", field, " ", is,
-                                                    ", this start asks for ", asked,
-                                                    ": that never changes; correct the option or use another directory"));
+  return absl::FailedPreconditionError(
+      absl::StrCat("data directory ", directory, " was made with ", field, " ", is, ", this start asks for ",
+                   asked, ": that never changes; correct the option or use another directory"));
 }
 
 std::string ListText(const std::vector<std::string>& servers) {
   return servers.empty() ? "(a server alone)" : absl::StrJoin(servers, ",");
 }
 
-absl::Status CheckRequest(const Identity& identity, const IdentityRequest& request, const std::vector<std::string>& servers) {
+absl::Status CheckRequest(const Identity& identity, const IdentityRequest& request,
+                          const std::vector<std::string>& servers) {
   const std::string& directory = request.data_directory;
-  RH_RETURN_IF_ERROR(CheckSame(directory, "--server-index", absl::StrCat(identity.server), absl::StrCat(request.server)));
+  RH_RETURN_IF_ERROR(
+      CheckSame(directory, "--server-index", absl::StrCat(identity.server), absl::StrCat(request.server)));
   RH_RETURN_IF_ERROR(CheckSame(directory, "--servers", ListText(identity.servers), ListText(servers)));
-  RH_RETURN_IF_ERROR(CheckSame(directory, "--partitions", absl::StrCat(identity.partitions), absl::StrCat(request.partitions)));
+  RH_RETURN_IF_ERROR(CheckSame(directory, "--partitions", absl::StrCat(identity.partitions),
+                               absl::StrCat(request.partitions)));
   return CheckSame(directory, "map version", absl::StrCat(identity.map_version), "1");
 }
 
-// A directory without an identity must be empty but for what a first start leaves when it is killed before it has one.
+// A directory without an identity must be empty but for what a first start leaves when it is killed before it
+// has one.
 absl::Status CheckUnused(FileSystem& fs, const std::string& directory) {
   RH_ASSIGN_OR_RETURN(const std::vector<std::string> names, fs.List(directory));
   for (const std::string& name : names) {
@@ -100,9 +111,10 @@ absl::Status CheckUnused(FileSystem& fs, const std::string& directory) {
         absl::StartsWith(name, kGenerationName) || absl::StartsWith(name, ".")) {
       continue;
     }
-    return absl::FailedPreconditionError(absl::StrCat(
-        "data directory ", directory, " has no IDENTITY file but has \"", name,
-        "\": it is not a Rowhouse data directory, or a damaged one; name an empty directory, or restore the file from a copy"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("data directory ", directory, " has no IDENTITY file but has \"", name,
+                     "\": it is not a Rowhouse data directory, or a damaged one; name an empty directory, or "
+                     "restore the file from a copy"));
   }
   return absl::OkStatus();
 }
@@ -130,8 +142,9 @@ uint64_t DrawId(RandomSource& random) {
 
 absl::Status Explain(const std::string& directory, const absl::Status& status) {
   if (status.ok() || absl::IsFailedPrecondition(status) || absl::IsDataLoss(status)) return status;
-  return absl::Status(status.code(), absl::StrCat("data directory ", directory, " cannot be used: ", status.message(),
-                                                  "; the server needs to read and write it"));
+  return absl::Status(status.code(),
+                      absl::StrCat("data directory ", directory, " cannot be used: ", status.message(),
+                                   "; the server needs to read and write it"));
 }
 
 }  // namespace
@@ -165,13 +178,15 @@ absl::StatusOr<Identity> DecodeIdentity(const std::string& path, const std::stri
   return identity;
 }
 
-absl::StatusOr<DataDirectory> OpenDataDirectory(FileSystem& fs, RandomSource& random, const IdentityRequest& request,
-                                                const std::function<absl::StatusOr<ClusterIdentity>()>& fetch) {
+absl::StatusOr<DataDirectory> OpenDataDirectory(
+    FileSystem& fs, RandomSource& random, const IdentityRequest& request,
+    const std::function<absl::StatusOr<ClusterIdentity>()>& fetch) {
   const std::string& directory = request.data_directory;
   const std::string identity_path = absl::StrCat(directory, "/", kIdentityName);
   const std::string generation_path = absl::StrCat(directory, "/", kGenerationName);
   // Where a server alone is reached may change; in a cluster the list decides who owns what.
-  const std::vector<std::string> servers = request.servers.size() > 1 ? request.servers : std::vector<std::string>();
+  const std::vector<std::string> servers =
+      request.servers.size() > 1 ? request.servers : std::vector<std::string>();
   DataDirectory out;
   RH_RETURN_IF_ERROR(Explain(directory, fs.CreateDirectories(directory)));
   auto lock = fs.Lock(absl::StrCat(directory, "/", kLockName));
@@ -199,10 +214,12 @@ absl::StatusOr<DataDirectory> OpenDataDirectory(FileSystem& fs, RandomSource& ra
                     .partitions = request.partitions,
                     .map_version = 1};
     // The generation comes first: a directory with an identity always has one.
-    RH_RETURN_IF_ERROR(Explain(directory, ReplaceFileDurably(fs, generation_path, EncodeGeneration(kDurableGeneration))));
-    RH_RETURN_IF_ERROR(Explain(directory, ReplaceFileDurably(fs, identity_path, EncodeIdentity(out.identity))));
-    RH_LOG_INFO("data directory {} created: cluster {}, history {}, server {}, {} partitions", directory, Hex(ids.cluster),
-                Hex(ids.history), request.server, request.partitions);
+    RH_RETURN_IF_ERROR(
+        Explain(directory, ReplaceFileDurably(fs, generation_path, EncodeGeneration(kDurableGeneration))));
+    RH_RETURN_IF_ERROR(
+        Explain(directory, ReplaceFileDurably(fs, identity_path, EncodeIdentity(out.identity))));
+    RH_LOG_INFO("data directory {} created: cluster {}, history {}, server {}, {} partitions", directory,
+                Hex(ids.cluster), Hex(ids.history), request.server, request.partitions);
   }
   auto generation = NextGeneration(fs, generation_path);
   if (!generation.ok()) return Explain(directory, generation.status());

@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Whose data directory this is: its lock, and the files that say which server of which cluster wrote it. Bytes:
-// docs/formats/data-directory.md. Used once, at start, by one thread.
+// Whose data directory this is: its lock, and the files that say which server of which cluster wrote it.
+// Bytes: docs/formats/data-directory.md. Used once, at start, by one thread.
 
 #include <functional>
 #include <memory>
@@ -27,7 +27,8 @@ struct Identity {
   bool operator==(const Identity&) const = default;
 };
 
-// Spill generation of rows that survive a restart. Those of volatile tables have one of their own at each start, above it.
+// Spill generation of rows that survive a restart. Those of volatile tables have one of their own at each
+// start, above it.
 inline constexpr Generation kDurableGeneration = 1;
 
 // What the options ask for.
@@ -53,12 +54,13 @@ struct DataDirectory {
   bool created = false;
 };
 
-// Locks the directory, checks that it is the asked server's, or makes it so when it is new or empty. Server 0 of a new cluster
-// draws the cluster's ids; another asks `fetch` for them, which blocks until server 0 answers. FailedPrecondition: held by another
-// process (with its pid), a mismatch (field, what it is, what was asked), a newer format, a directory that is something else's;
-// PermissionDenied; DataLoss: damaged.
-absl::StatusOr<DataDirectory> OpenDataDirectory(FileSystem& fs, RandomSource& random, const IdentityRequest& request,
-                                                const std::function<absl::StatusOr<ClusterIdentity>()>& fetch);
+// Locks the directory, checks that it is the asked server's, or makes it so when it is new or empty. Server 0
+// of a new cluster draws the cluster's ids; another asks `fetch` for them, which blocks until server 0
+// answers. FailedPrecondition: held by another process (with its pid), a mismatch (field, what it is, what
+// was asked), a newer format, a directory that is something else's; PermissionDenied; DataLoss: damaged.
+absl::StatusOr<DataDirectory> OpenDataDirectory(
+    FileSystem& fs, RandomSource& random, const IdentityRequest& request,
+    const std::function<absl::StatusOr<ClusterIdentity>()>& fetch);
 
 // The text of the IDENTITY file, and back. `path` is for errors.
 std::string EncodeIdentity(const Identity& identity);

@@ -11,7 +11,9 @@ bool ListenAddress::is_loopback() const {
   return is_unix() || host == "localhost" || host == "::1" || absl::StartsWith(host, "127.");
 }
 
-bool ListenAddress::is_wildcard() const { return !is_unix() && (host == "0.0.0.0" || host == "::" || host == "*"); }
+bool ListenAddress::is_wildcard() const {
+  return !is_unix() && (host == "0.0.0.0" || host == "::" || host == "*");
+}
 
 std::string ListenAddress::ToString() const {
   if (is_unix()) return absl::StrCat("unix:", unix_path);
@@ -21,8 +23,8 @@ std::string ListenAddress::ToString() const {
 
 absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view what, std::string_view text) {
   const auto wrong = [&](const char* why) {
-    return absl::InvalidArgumentError(absl::StrCat(std::string(what), " is \"", std::string(text), "\": ", why,
-                                                   "; want host:port, [ipv6]:port or unix:/path"));
+    return absl::InvalidArgumentError(absl::StrCat(std::string(what), " is \"", std::string(text), "\": ",
+                                                   why, "; want host:port, [ipv6]:port or unix:/path"));
   };
   ListenAddress out;
   if (absl::StartsWith(absl::string_view(text.data(), text.size()), "unix:")) {
@@ -43,7 +45,8 @@ absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view what, std::str
   out.host = std::string(host);
   const std::string port(text.substr(colon + 1));
   uint32_t number = 0;
-  if (!absl::SimpleAtoi(port, &number) || number > 65535) return wrong("the port is not a number up to 65535");
+  if (!absl::SimpleAtoi(port, &number) || number > 65535)
+    return wrong("the port is not a number up to 65535");
   out.port = static_cast<int>(number);
   return out;
 }

@@ -23,7 +23,8 @@ struct ListenAddress {
   std::string ToString() const;
 };
 
-// "127.0.0.1:7600", "[::1]:7600", "localhost:0", "unix:/run/rowhouse.sock". InvalidArgument beginning with `what` otherwise.
+// "127.0.0.1:7600", "[::1]:7600", "localhost:0", "unix:/run/rowhouse.sock". InvalidArgument beginning with
+// `what` otherwise.
 absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view what, std::string_view text);
 
 }  // namespace rowhouse::server

@@ -55,7 +55,8 @@ ServerInfo LiveServerInfo::Get() {
   info.duplicate_parts = order.duplicate_parts;
   info.log_disk_bytes = order.log.disk_bytes;
   info.spill_disk_bytes = sources_.rows->SpillDiskBytes();
-  info.uptime_seconds = static_cast<uint64_t>((sources_.clock->NowMonotonicNanos() - started_nanos_) / 1'000'000'000);
+  info.uptime_seconds =
+      static_cast<uint64_t>((sources_.clock->NowMonotonicNanos() - started_nanos_) / 1'000'000'000);
   info.pid = static_cast<uint64_t>(getpid());
   return info;
 }

@@ -18,19 +18,22 @@ constexpr uint64_t kProgramBytes = 36 * kMiB;
 MemoryPlan PlanMemory(uint64_t budget_bytes) {
   RH_CHECK(budget_bytes >= limits::kMinMemoryBudgetBytes);
   MemoryPlan plan;
-  // The largest message is a sixteenth of the budget: a request, its copy in the log and an answer are held at the same time.
+  // The largest message is a sixteenth of the budget: a request, its copy in the log and an answer are held
+  // at the same time.
   plan.max_message_bytes = std::min(limits::kMaxMessageBytes, budget_bytes / 16);
-  // gRPC takes in whole messages before anybody can refuse them; its quota is what it may hold of them, for all connections.
+  // gRPC takes in whole messages before anybody can refuse them; its quota is what it may hold of them, for
+  // all connections.
   plan.grpc_quota_bytes = std::min(budget_bytes / 8, 256 * kMiB);
   // Allocators round up and keep freed pages: a share of the budget, not of what is used.
   plan.fixed_bytes = kProgramBytes + std::min(budget_bytes / 8, 512 * kMiB) + plan.grpc_quota_bytes;
-  // Enough for two memtables and for the index and filter blocks that are read all the time; more buys little, because rows that
-  // are hot are in memory as rows.
+  // Enough for two memtables and for the index and filter blocks that are read all the time; more buys
+  // little, because rows that are hot are in memory as rows.
   plan.spill_bytes = std::min(budget_bytes / 8, 512 * kMiB);
   plan.write_buffer_bytes = std::min(plan.spill_bytes / 8, 64 * kMiB);
   plan.request_bytes = std::min(budget_bytes * 3 / 16, 512 * kMiB);
   plan.buffer_pool_bytes = std::min(plan.request_bytes / 4, 64 * kMiB);
-  // Records waiting for the log are counted with their requests; this only keeps the queue short. One of the largest always fits.
+  // Records waiting for the log are counted with their requests; this only keeps the queue short. One of the
+  // largest always fits.
   plan.log_queue_bytes = plan.max_message_bytes + 2 * kMiB;
   plan.row_bytes = budget_bytes - plan.fixed_bytes - plan.spill_bytes - plan.request_bytes;
   return plan;

@@ -2,8 +2,9 @@
 #pragma once
 // How the one byte budget is divided. A pure function; docs/operating.md states the formula.
 //
-// The budget bounds the peak resident memory of the process, so it begins with what no ledger line can give back: the program and
-// its libraries, threads, gRPC's own buffers, what the allocator keeps. The rest is divided by shares.
+// The budget bounds the peak resident memory of the process, so it begins with what no ledger line can give
+// back: the program and its libraries, threads, gRPC's own buffers, what the allocator keeps. The rest is
+// divided by shares.
 
 #include <cstdint>
 
@@ -12,10 +13,11 @@
 namespace rowhouse::server {
 
 struct MemoryPlan {
-  uint64_t fixed_bytes = 0;         // program, libraries, stacks, allocator slack, gRPC's quota
-  uint64_t spill_bytes = 0;         // RocksDB, everything
-  uint64_t request_bytes = 0;       // requests, log records and answers, from receipt to answer, with the pool of their buffers
-  uint64_t row_bytes = 0;           // rows and their index: all that is left
+  uint64_t fixed_bytes = 0;  // program, libraries, stacks, allocator slack, gRPC's quota
+  uint64_t spill_bytes = 0;  // RocksDB, everything
+  uint64_t request_bytes =
+      0;  // requests, log records and answers, from receipt to answer, with the pool of their buffers
+  uint64_t row_bytes = 0;  // rows and their index: all that is left
   // Of the lines above.
   uint64_t write_buffer_bytes = 0;  // of spill: one memtable
   uint64_t buffer_pool_bytes = 0;   // of requests: kept for reuse

@@ -17,7 +17,8 @@
 namespace rowhouse::server {
 namespace {
 
-OptionEntry Text(const char* key, const char* placeholder, const char* help, std::string ServerOptions::*field) {
+OptionEntry Text(const char* key, const char* placeholder, const char* help,
+                 std::string ServerOptions::*field) {
   return {.key = key,
           .placeholder = placeholder,
           .help = help,
@@ -88,7 +89,8 @@ OptionEntry Switch(const char* key, const char* help, bool ServerOptions::*field
           .get = [field](const ServerOptions& options) { return options.*field ? "true" : "false"; }};
 }
 
-OptionEntry List(const char* key, const char* placeholder, const char* help, std::vector<std::string> ServerOptions::*field) {
+OptionEntry List(const char* key, const char* placeholder, const char* help,
+                 std::vector<std::string> ServerOptions::*field) {
   return {.key = key,
           .placeholder = placeholder,
           .help = help,
@@ -106,11 +108,14 @@ OptionEntry List(const char* key, const char* placeholder, const char* help, std
 
 std::vector<OptionEntry> MakeTable() {
   return {
-      Text("data_dir", "DIR", "Directory of this server's rows, log and identity", &ServerOptions::data_directory),
+      Text("data_dir", "DIR", "Directory of this server's rows, log and identity",
+           &ServerOptions::data_directory),
       Text("log_dir", "DIR", "Directory of the push log, best on a disk of its own; default DATA_DIR/log",
            &ServerOptions::log_directory),
-      Text("listen", "ADDRESS", "host:port or unix:/path of the gRPC service", &ServerOptions::listen_address),
-      Text("http_listen", "ADDRESS", "host:port of /metrics, /livez and /readyz; empty: none", &ServerOptions::http_address),
+      Text("listen", "ADDRESS", "host:port or unix:/path of the gRPC service",
+           &ServerOptions::listen_address),
+      Text("http_listen", "ADDRESS", "host:port of /metrics, /livez and /readyz; empty: none",
+           &ServerOptions::http_address),
       Switch("insecure_listen", "Allow addresses that other machines can reach; traffic is not encrypted",
              &ServerOptions::insecure_listen),
       Bytes("memory_budget", "Most resident memory of the process, everything included; at least 128MiB",
@@ -123,10 +128,13 @@ std::vector<OptionEntry> MakeTable() {
       Milliseconds("log_sync_interval", "Pushes of async tables are on disk at the latest after this",
                    &ServerOptions::log_sync_interval_ms),
       Bytes("log_segment_bytes", "Size of a file of the push log", &ServerOptions::log_segment_bytes),
-      Bytes("disk_low_water", "Pushes are refused while a disk has less free than this", &ServerOptions::disk_low_water_bytes),
-      Number("worker_threads", "Threads that apply pushes; 0: as many as the CPU quota", &ServerOptions::worker_threads),
+      Bytes("disk_low_water", "Pushes are refused while a disk has less free than this",
+            &ServerOptions::disk_low_water_bytes),
+      Number("worker_threads", "Threads that apply pushes; 0: as many as the CPU quota",
+             &ServerOptions::worker_threads),
       Number("io_threads", "Cold rows read at the same time", &ServerOptions::io_threads),
-      Milliseconds("drain_timeout", "How long SIGTERM waits for calls under way", &ServerOptions::drain_timeout_ms),
+      Milliseconds("drain_timeout", "How long SIGTERM waits for calls under way",
+                   &ServerOptions::drain_timeout_ms),
       Text("log_level", "LEVEL", "debug, info, warn or error", &ServerOptions::log_level),
       Text("log_format", "FORMAT", "text or json", &ServerOptions::log_format),
   };
@@ -152,7 +160,9 @@ size_t EditDistance(std::string_view a, std::string_view b) {
 
 std::string OptionEntry::flag() const { return absl::StrCat("--", absl::StrReplaceAll(key, {{"_", "-"}})); }
 
-std::string OptionEntry::environment_variable() const { return absl::StrCat("ROWHOUSE_", absl::AsciiStrToUpper(key)); }
+std::string OptionEntry::environment_variable() const {
+  return absl::StrCat("ROWHOUSE_", absl::AsciiStrToUpper(key));
+}
 
 const std::vector<OptionEntry>& OptionTable() {
   static const std::vector<OptionEntry>* const table = new std::vector<OptionEntry>(MakeTable());
@@ -168,9 +178,11 @@ const OptionEntry* FindOption(std::string_view key) {
 
 std::string NearestOption(std::string_view key) {
   const auto& table = OptionTable();
-  return std::min_element(table.begin(), table.end(), [&](const OptionEntry& a, const OptionEntry& b) {
-           return EditDistance(key, a.key) < EditDistance(key, b.key);
-         })->key;
+  return std::min_element(table.begin(), table.end(),
+                          [&](const OptionEntry& a, const OptionEntry& b) {
+                            return EditDistance(key, a.key) < EditDistance(key, b.key);
+                          })
+      ->key;
 }
 
 }  // namespace rowhouse::server

@@ -13,23 +13,24 @@
 namespace rowhouse::server {
 
 struct ServerOptions {
-  std::string data_directory;                     // required
-  std::string log_directory;                      // empty: data_directory/log
-  std::string listen_address = "127.0.0.1:7600";  // host:port or unix:/path; empty: no gRPC listener (in-process use)
-  std::string http_address = "127.0.0.1:7680";    // metrics, /livez, /readyz; empty: none
-  bool insecure_listen = false;                   // allows an address other machines can reach; traffic is not encrypted
-  uint64_t memory_budget_bytes = 512ull << 20;    // peak resident memory of the process, everything included
+  std::string data_directory;  // required
+  std::string log_directory;   // empty: data_directory/log
+  std::string listen_address =
+      "127.0.0.1:7600";  // host:port or unix:/path; empty: no gRPC listener (in-process use)
+  std::string http_address = "127.0.0.1:7680";  // metrics, /livez, /readyz; empty: none
+  bool insecure_listen = false;  // allows an address other machines can reach; traffic is not encrypted
+  uint64_t memory_budget_bytes = 512ull << 20;  // peak resident memory of the process, everything included
   uint32_t partitions = limits::kDefaultPartitions;
-  std::vector<std::string> servers;               // all servers of the fixed cluster, in order; empty: this one alone
-  ServerId server_index = 0;                      // this server's place in the list
-  int64_t log_sync_interval_ms = 200;             // async records are on disk at the latest after this
+  std::vector<std::string> servers;    // all servers of the fixed cluster, in order; empty: this one alone
+  ServerId server_index = 0;           // this server's place in the list
+  int64_t log_sync_interval_ms = 200;  // async records are on disk at the latest after this
   uint64_t log_segment_bytes = 64ull << 20;
-  uint64_t disk_low_water_bytes = 64ull << 20;    // pushes stop when a disk has less free
-  int worker_threads = 0;                         // 0: as many as the CPU quota
-  int io_threads = 8;                             // parallel spill reads
-  int drain_timeout_ms = 10'000;                  // SIGTERM waits this long for calls under way
-  std::string log_level = "info";                 // debug, info, warn (or warning), error
-  std::string log_format = "text";                // text or json
+  uint64_t disk_low_water_bytes = 64ull << 20;  // pushes stop when a disk has less free
+  int worker_threads = 0;                       // 0: as many as the CPU quota
+  int io_threads = 8;                           // parallel spill reads
+  int drain_timeout_ms = 10'000;                // SIGTERM waits this long for calls under way
+  std::string log_level = "info";               // debug, info, warn (or warning), error
+  std::string log_format = "text";              // text or json
 
   // InvalidArgument naming flag, value and limit.
   absl::Status Validate() const;

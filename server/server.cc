@@ -43,8 +43,9 @@ absl::StatusOr<ClusterIdentity> FetchClusterIdentity(const std::string& address)
     const auto range = server_0->Range("counter/");
     if (range.ok()) return ClusterIdentity{.cluster = range->cluster, .history = range->history};
     if (absl::Now() > give_up) {
-      return absl::UnavailableError(absl::StrCat("a server's first start needs server 0: ", range.status().message(), ", for ",
-                                                 absl::FormatDuration(kFirstContact), "; start it, or correct --servers"));
+      return absl::UnavailableError(
+          absl::StrCat("a server's first start needs server 0: ", range.status().message(), ", for ",
+                       absl::FormatDuration(kFirstContact), "; start it, or correct --servers"));
     }
     RH_LOG_INFO("waiting for server 0: {}", std::string(range.status().message()));
     absl::SleepFor(absl::Milliseconds(200));
@@ -57,7 +58,8 @@ std::string LogDirectory(const ServerOptions& options) {
 
 class ServerImpl final : public Server {
  public:
-  explicit ServerImpl(const ServerOptions& options) : options_(options), plan_(PlanMemory(options.memory_budget_bytes)) {}
+  explicit ServerImpl(const ServerOptions& options)
+      : options_(options), plan_(PlanMemory(options.memory_budget_bytes)) {}
   ~ServerImpl() override;
 
   // In the order that the header lists; the first error stops.
@@ -155,8 +157,9 @@ absl::Status ServerImpl::OpenDirectory() {
                                 .server = options_.server_index,
                                 .servers = options_.servers,
                                 .partitions = options_.partitions};
-  RH_ASSIGN_OR_RETURN(directory_, OpenDataDirectory(*PosixFileSystem(), *SystemRandom(), request,
-                                                    [this] { return FetchClusterIdentity(options_.servers[0]); }));
+  RH_ASSIGN_OR_RETURN(directory_, OpenDataDirectory(*PosixFileSystem(), *SystemRandom(), request, [this] {
+                        return FetchClusterIdentity(options_.servers[0]);
+                      }));
   if (!options_.listen_address.empty()) {
     RH_ASSIGN_OR_RETURN(const ListenAddress asked, ParseListenAddress("--listen", options_.listen_address));
     RH_ASSIGN_OR_RETURN(const ListenAddress address, WithFreePort(asked));
@@ -203,17 +206,19 @@ absl::Status ServerImpl::RecoverPartitions() {
                           .server = options_.server_index,
                           .history = directory_.identity.history};
   options.sweep_log_bytes = 4 * options_.log_segment_bytes;
-  partitions_ = std::make_unique<PartitionSet>(options, PartitionSet::Parts{.fs = PosixFileSystem(),
-                                                                            .clock = SystemClock(),
-                                                                            .rows = rows_.get(),
-                                                                            .tables = tables_.get(),
-                                                                            .workers = executors_.workers.get(),
-                                                                            .appliers = executors_.appliers.get(),
-                                                                            .io = executors_.io.get(),
-                                                                            .map = map_});
+  partitions_ =
+      std::make_unique<PartitionSet>(options, PartitionSet::Parts{.fs = PosixFileSystem(),
+                                                                  .clock = SystemClock(),
+                                                                  .rows = rows_.get(),
+                                                                  .tables = tables_.get(),
+                                                                  .workers = executors_.workers.get(),
+                                                                  .appliers = executors_.appliers.get(),
+                                                                  .io = executors_.io.get(),
+                                                                  .map = map_});
   const absl::Time begin = absl::Now();
   RH_RETURN_IF_ERROR(partitions_->Recover());
-  RH_LOG_INFO("recovered {} partitions in {}", partitions_->partitions().size(), absl::FormatDuration(absl::Now() - begin));
+  RH_LOG_INFO("recovered {} partitions in {}", partitions_->partitions().size(),
+              absl::FormatDuration(absl::Now() - begin));
   return absl::OkStatus();
 }
 
@@ -221,8 +226,8 @@ absl::Status ServerImpl::OpenCatalog() {
   const Identity& identity = directory_.identity;
   const ServerId owner = map_->owner(0);
   if (owner == options_.server_index) {
-    RH_ASSIGN_OR_RETURN(meta_, OpenLocalMetaStore(PosixFileSystem(), options_.data_directory + "/META", identity.cluster,
-                                                  identity.history));
+    RH_ASSIGN_OR_RETURN(meta_, OpenLocalMetaStore(PosixFileSystem(), options_.data_directory + "/META",
+                                                  identity.cluster, identity.history));
   } else {
     meta_ = MakeRemoteMetaStore(owner, map_->address(owner), {.cluster = identity.cluster});
   }
@@ -240,23 +245,24 @@ absl::Status ServerImpl::OpenCatalog() {
 
 void ServerImpl::MakeServices() {
   const Identity& identity = directory_.identity;
-  info_ = std::make_unique<LiveServerInfo>(LiveServerInfo::Sources{.identity = identity,
-                                                                   .plan = plan_,
-                                                                   .memory_budget_bytes = options_.memory_budget_bytes,
-                                                                   .clock = SystemClock(),
-                                                                   .ledger = &ledger_,
-                                                                   .rows = rows_.get(),
-                                                                   .tables = tables_.get(),
-                                                                   .partitions = partitions_.get(),
-                                                                   .state = [this] { return StateAndReason(); }});
+  info_ = std::make_unique<LiveServerInfo>(
+      LiveServerInfo::Sources{.identity = identity,
+                              .plan = plan_,
+                              .memory_budget_bytes = options_.memory_budget_bytes,
+                              .clock = SystemClock(),
+                              .ledger = &ledger_,
+                              .rows = rows_.get(),
+                              .tables = tables_.get(),
+                              .partitions = partitions_.get(),
+                              .state = [this] { return StateAndReason(); }});
   RequestRules rules;
   rules.history = identity.history;
   rules.partition_count = options_.partitions;
   rules.max_message_bytes = plan_.max_message_bytes;
   rules.tables = tables_.get();
   rules.on_unknown_table = [this] { return catalog_->CheckFresh(); };
-  embedding_ = std::make_unique<EmbeddingService>(
-      EmbeddingService::Parts{.partitions = partitions_.get(), .admission = &admission_, .rules = std::move(rules)});
+  embedding_ = std::make_unique<EmbeddingService>(EmbeddingService::Parts{
+      .partitions = partitions_.get(), .admission = &admission_, .rules = std::move(rules)});
   admin_ = std::make_unique<AdminService>(AdminService::Parts{.catalog = catalog_.get(),
                                                               .tables = tables_.get(),
                                                               .rows = rows_.get(),
@@ -267,15 +273,16 @@ void ServerImpl::MakeServices() {
   const bool keeps_meta = map_->owner(0) == options_.server_index;
   internal_ = std::make_unique<InternalService>(InternalService::Parts{
       .meta = keeps_meta ? meta_.get() : nullptr, .catalog = catalog_.get(), .cluster = identity.cluster});
-  router_ = std::make_unique<RequestRouter>(RequestRouter::Parts{.embedding = embedding_.get(),
-                                                                 .admin = admin_.get(),
-                                                                 .internal = internal_.get(),
-                                                                 .health = &health_,
-                                                                 .admission = &admission_,
-                                                                 .blocking = executors_.blocking.get(),
-                                                                 .internal_blocking = executors_.internal.get(),
-                                                                 .clock = SystemClock(),
-                                                                 .metrics = &metrics_});
+  router_ =
+      std::make_unique<RequestRouter>(RequestRouter::Parts{.embedding = embedding_.get(),
+                                                           .admin = admin_.get(),
+                                                           .internal = internal_.get(),
+                                                           .health = &health_,
+                                                           .admission = &admission_,
+                                                           .blocking = executors_.blocking.get(),
+                                                           .internal_blocking = executors_.internal.get(),
+                                                           .clock = SystemClock(),
+                                                           .metrics = &metrics_});
 }
 
 absl::Status ServerImpl::Listen() {
@@ -292,9 +299,11 @@ absl::Status ServerImpl::Listen() {
 
 absl::Status ServerImpl::ListenForHttp() {
   if (options_.http_address.empty()) return absl::OkStatus();
-  RH_ASSIGN_OR_RETURN(const ListenAddress address, ParseListenAddress("--http-listen", options_.http_address));
-  RH_ASSIGN_OR_RETURN(http_, HttpEndpoint::Start(address, {.metrics = [this] { return metrics_.Serialize(); },
-                                                           .failing_checks = [this] { return FailingChecks(); }}));
+  RH_ASSIGN_OR_RETURN(const ListenAddress address,
+                      ParseListenAddress("--http-listen", options_.http_address));
+  RH_ASSIGN_OR_RETURN(http_,
+                      HttpEndpoint::Start(address, {.metrics = [this] { return metrics_.Serialize(); },
+                                                    .failing_checks = [this] { return FailingChecks(); }}));
   return absl::OkStatus();
 }
 
@@ -312,8 +321,10 @@ std::vector<std::string> ServerImpl::FailingChecks() const {
 
 std::pair<std::string, std::string> ServerImpl::StateAndReason() const {
   if (draining_) return {"draining", "the server is stopping"};
-  if (const absl::Status health = partitions_->health(); !health.ok()) return {"failed", std::string(health.message())};
-  if (const absl::Status synced = catalog_->synced(); !synced.ok()) return {"starting", std::string(synced.message())};
+  if (const absl::Status health = partitions_->health(); !health.ok())
+    return {"failed", std::string(health.message())};
+  if (const absl::Status synced = catalog_->synced(); !synced.ok())
+    return {"starting", std::string(synced.message())};
   return {"ready", ""};
 }
 

@@ -2,8 +2,8 @@
 #pragma once
 // The composition root: builds the parts of a server in order, stops them in the reverse order.
 //
-//   identity and lock -> memory ledger -> spill -> row store -> table registry -> partitions (recovery) -> meta store ->
-//   request handlers -> gRPC transport -> HTTP endpoint
+//   identity and lock -> memory ledger -> spill -> row store -> table registry -> partitions (recovery) ->
+//   meta store -> request handlers -> gRPC transport -> HTTP endpoint
 //
 // Thread rule: Start, Drain and the destructor from one thread; the rest from any.
 
@@ -18,14 +18,16 @@ namespace rowhouse::server {
 
 class Server {
  public:
-  // Opens or creates the data directory, recovers, listens. Returns when the server is listening; tables and writers are
-  // brought up to the meta store before it is ready (state "ready"). Errors name what to do: FailedPrecondition (directory of another server, cluster, P, map
-  // or newer format; held by another process, with its pid), PermissionDenied, InvalidArgument (options), DataLoss (damaged log
-  // or spill, saying where).
+  // Opens or creates the data directory, recovers, listens. Returns when the server is listening; tables and
+  // writers are brought up to the meta store before it is ready (state "ready"). Errors name what to do:
+  // FailedPrecondition (directory of another server, cluster, P, map or newer format; held by another
+  // process, with its pid), PermissionDenied, InvalidArgument (options), DataLoss (damaged log or spill,
+  // saying where).
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options);
   virtual ~Server() = default;  // Drain, if it was not called
 
-  // Health NOT_SERVING, waits for calls under way (drain_timeout_ms), closes listeners, flushes the log. Idempotent.
+  // Health NOT_SERVING, waits for calls under way (drain_timeout_ms), closes listeners, flushes the log.
+  // Idempotent.
   virtual void Drain() = 0;
   // For the in-process transport.
   virtual RequestHandler* handler() = 0;

@@ -15,16 +15,19 @@ void RegisterMemory(const MetricSources& sources, MetricsRegistry* registry) {
       Samples samples;
       for (int i = 0; i < static_cast<int>(MemoryLine::kCount); ++i) {
         const auto line = static_cast<MemoryLine>(i);
-        samples.push_back({{{"line", std::string(MemoryLineName(line))}}, static_cast<double>(ledger->Get(line).*field)});
+        samples.push_back(
+            {{{"line", std::string(MemoryLineName(line))}}, static_cast<double>(ledger->Get(line).*field)});
       }
       return samples;
     };
   };
   registry->AddGaugesCallback("rowhouse_memory_bytes", "Bytes held, by line of the memory ledger",
                               lines(&MemoryLedger::Line::bytes));
-  registry->AddGaugesCallback("rowhouse_memory_peak_bytes", "Most bytes held since start, by line of the memory ledger",
+  registry->AddGaugesCallback("rowhouse_memory_peak_bytes",
+                              "Most bytes held since start, by line of the memory ledger",
                               lines(&MemoryLedger::Line::peak_bytes));
-  registry->AddGaugesCallback("rowhouse_memory_limit_bytes", "Bytes that may be held, by line of the memory ledger",
+  registry->AddGaugesCallback("rowhouse_memory_limit_bytes",
+                              "Bytes that may be held, by line of the memory ledger",
                               lines(&MemoryLedger::Line::limit_bytes));
   registry->AddGaugeCallback("rowhouse_memory_budget_bytes", "--memory-budget", {},
                              [bytes = sources.memory_budget_bytes] { return static_cast<double>(bytes); });
@@ -32,27 +35,30 @@ void RegisterMemory(const MetricSources& sources, MetricsRegistry* registry) {
     const auto memory = ReadProcessMemory();
     return memory.ok() ? static_cast<double>(memory->resident_bytes) : 0;
   });
-  registry->AddGaugeCallback("rowhouse_resident_peak_bytes", "Most resident memory of the process since its start", {}, [] {
-    const auto memory = ReadProcessMemory();
-    return memory.ok() ? static_cast<double>(memory->peak_resident_bytes) : 0;
-  });
+  registry->AddGaugeCallback("rowhouse_resident_peak_bytes",
+                             "Most resident memory of the process since its start", {}, [] {
+                               const auto memory = ReadProcessMemory();
+                               return memory.ok() ? static_cast<double>(memory->peak_resident_bytes) : 0;
+                             });
 }
 
 void RegisterRows(const MetricSources& sources, MetricsRegistry* registry) {
   const RowStore* rows = sources.rows;
-  const auto each_table = [rows, tables = sources.tables](const std::function<void(const std::string&, const RowStats&)>& visit) {
-    for (const auto& table : tables->List()) visit(table->schema()->name, rows->Stats(table->id()));
-  };
-  registry->AddGaugesCallback("rowhouse_rows", "Rows by table and tier: memory, dirty (of them, newer than spill), stored (in all)",
-                              [each_table] {
-                                Samples samples;
-                                each_table([&](const std::string& table, const RowStats& stats) {
-                                  samples.push_back({{{"table", table}, {"tier", "memory"}}, double(stats.resident_rows)});
-                                  samples.push_back({{{"table", table}, {"tier", "dirty"}}, double(stats.dirty_rows)});
-                                  samples.push_back({{{"table", table}, {"tier", "stored"}}, double(stats.stored_rows)});
-                                });
-                                return samples;
-                              });
+  const auto each_table =
+      [rows, tables = sources.tables](const std::function<void(const std::string&, const RowStats&)>& visit) {
+        for (const auto& table : tables->List()) visit(table->schema()->name, rows->Stats(table->id()));
+      };
+  registry->AddGaugesCallback(
+      "rowhouse_rows", "Rows by table and tier: memory, dirty (of them, newer than spill), stored (in all)",
+      [each_table] {
+        Samples samples;
+        each_table([&](const std::string& table, const RowStats& stats) {
+          samples.push_back({{{"table", table}, {"tier", "memory"}}, double(stats.resident_rows)});
+          samples.push_back({{{"table", table}, {"tier", "dirty"}}, double(stats.dirty_rows)});
+          samples.push_back({{{"table", table}, {"tier", "stored"}}, double(stats.stored_rows)});
+        });
+        return samples;
+      });
   const auto counter = [&](const char* name, const char* help, uint64_t RowStats::*field) {
     registry->AddCountersCallback(name, help, [each_table, field] {
       Samples samples;
@@ -63,7 +69,8 @@ void RegisterRows(const MetricSources& sources, MetricsRegistry* registry) {
     });
   };
   counter("rowhouse_pulled_rows_total", "Ids asked by pulls", &RowStats::read_rows);
-  counter("rowhouse_spill_read_rows_total", "Ids of pulls that were read from spill", &RowStats::spill_read_rows);
+  counter("rowhouse_spill_read_rows_total", "Ids of pulls that were read from spill",
+          &RowStats::spill_read_rows);
   counter("rowhouse_pushed_rows_total", "Rows updated by pushes", &RowStats::updated_rows);
   registry->AddGaugeCallback("rowhouse_spill_disk_bytes", "Bytes of spill files", {},
                              [rows] { return static_cast<double>(rows->SpillDiskBytes()); });
@@ -72,14 +79,18 @@ void RegisterRows(const MetricSources& sources, MetricsRegistry* registry) {
 void RegisterOrder(const MetricSources& sources, MetricsRegistry* registry) {
   const PartitionSet* partitions = sources.partitions;
   const auto counter = [&](const char* name, const char* help, uint64_t PartitionSetStats::*field) {
-    registry->AddCounterCallback(name, help, {}, [partitions, field] { return static_cast<double>(partitions->stats().*field); });
+    registry->AddCounterCallback(
+        name, help, {}, [partitions, field] { return static_cast<double>(partitions->stats().*field); });
   };
   counter("rowhouse_push_parts_total", "Parts of pushes that were ordered", &PartitionSetStats::push_parts);
-  counter("rowhouse_duplicate_parts_total", "Parts sent again after having been applied", &PartitionSetStats::duplicate_parts);
-  counter("rowhouse_skipped_rows_total", "Gradient rows left out because of a NaN or an infinity", &PartitionSetStats::skipped_rows);
+  counter("rowhouse_duplicate_parts_total", "Parts sent again after having been applied",
+          &PartitionSetStats::duplicate_parts);
+  counter("rowhouse_skipped_rows_total", "Gradient rows left out because of a NaN or an infinity",
+          &PartitionSetStats::skipped_rows);
   counter("rowhouse_sweeps_total", "Sweeps of dirty rows to spill", &PartitionSetStats::sweeps);
   const auto log_counter = [&](const char* name, const char* help, uint64_t LogStats::*field) {
-    registry->AddCounterCallback(name, help, {}, [partitions, field] { return static_cast<double>(partitions->stats().log.*field); });
+    registry->AddCounterCallback(
+        name, help, {}, [partitions, field] { return static_cast<double>(partitions->stats().log.*field); });
   };
   log_counter("rowhouse_log_records_total", "Records written to the push log", &LogStats::records);
   log_counter("rowhouse_log_written_bytes_total", "Bytes written to the push log", &LogStats::bytes);
@@ -87,7 +98,8 @@ void RegisterOrder(const MetricSources& sources, MetricsRegistry* registry) {
   registry->AddCounterCallback("rowhouse_log_sync_seconds_total", "Time spent in syncs of the push log", {},
                                [partitions] { return partitions->stats().log.sync_seconds; });
   const auto log_gauge = [&](const char* name, const char* help, uint64_t LogStats::*field) {
-    registry->AddGaugeCallback(name, help, {}, [partitions, field] { return static_cast<double>(partitions->stats().log.*field); });
+    registry->AddGaugeCallback(
+        name, help, {}, [partitions, field] { return static_cast<double>(partitions->stats().log.*field); });
   };
   log_gauge("rowhouse_log_disk_bytes", "Bytes of segments of the push log", &LogStats::disk_bytes);
   log_gauge("rowhouse_log_segments", "Segments of the push log", &LogStats::segments);
@@ -97,7 +109,8 @@ void RegisterOrder(const MetricSources& sources, MetricsRegistry* registry) {
 }  // namespace
 
 void RegisterServerMetrics(const MetricSources& sources, MetricsRegistry* registry) {
-  registry->AddGaugeCallback("rowhouse_build_info", "1, with the version of the binary", {{"version", Version()}}, [] { return 1.0; });
+  registry->AddGaugeCallback("rowhouse_build_info", "1, with the version of the binary",
+                             {{"version", Version()}}, [] { return 1.0; });
   RegisterMemory(sources, registry);
   RegisterRows(sources, registry);
   RegisterOrder(sources, registry);

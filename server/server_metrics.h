@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What /metrics says of a server beside what the parts register themselves: read from their counters at each scrape.
+// What /metrics says of a server beside what the parts register themselves: read from their counters at each
+// scrape.
 
 #include "common/memory_ledger.h"
 #include "common/metrics.h"

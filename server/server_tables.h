@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What the catalog does to this server: the registry and the partitions, in the order that keeps requests and recovery right.
-// One thread at a time (the catalog's catch-up); nothing is owned.
+// What the catalog does to this server: the registry and the partitions, in the order that keeps requests and
+// recovery right. One thread at a time (the catalog's catch-up); nothing is owned.
 
 #include "server/meta/table_catalog.h"
 #include "server/partition/partition_set.h"

@@ -13,15 +13,20 @@ namespace rowhouse::cli {
 
 std::shared_ptr<ConnectFlags> AddConnectFlags(CLI::App& command) {
   auto flags = std::make_shared<ConnectFlags>();
-  command.add_option("--address", flags->address, "host:port or unix:/path of any server; several, comma-separated, are tried in turn")
+  command
+      .add_option("--address", flags->address,
+                  "host:port or unix:/path of any server; several, comma-separated, are tried in turn")
       ->envname("ROWHOUSE_ADDRESS")
       ->capture_default_str();
-  command.add_option("--timeout", flags->timeout, "How long a lost or full server is waited for, as 10s")->capture_default_str();
-  command.add_flag("--insecure", flags->insecure, "Allow an address on another machine; traffic is not encrypted");
+  command.add_option("--timeout", flags->timeout, "How long a lost or full server is waited for, as 10s")
+      ->capture_default_str();
+  command.add_flag("--insecure", flags->insecure,
+                   "Allow an address on another machine; traffic is not encrypted");
   return flags;
 }
 
-absl::StatusOr<std::unique_ptr<Client>> Connect(const ConnectFlags& flags, std::chrono::milliseconds retry_timeout) {
+absl::StatusOr<std::unique_ptr<Client>> Connect(const ConnectFlags& flags,
+                                                std::chrono::milliseconds retry_timeout) {
   ClientOptions options;
   options.address = flags.address;
   options.retry_timeout = retry_timeout;
@@ -37,7 +42,9 @@ absl::StatusOr<std::unique_ptr<Client>> Connect(const ConnectFlags& flags) {
 
 void AddOutputFlag(CLI::App& command, std::string* output) {
   *output = "table";
-  command.add_option("-o,--output", *output, "table or json")->check(CLI::IsMember({"table", "json"}))->capture_default_str();
+  command.add_option("-o,--output", *output, "table or json")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str();
 }
 
 int Report(const absl::Status& status) {
@@ -54,7 +61,8 @@ int Report(const absl::Status& status) {
 }
 
 int RunCommandLine(int argc, const char* const* argv) {
-  // A reader that goes away, of stdout or of a connection, is an error to handle and not a reason to be killed.
+  // A reader that goes away, of stdout or of a connection, is an error to handle and not a reason to be
+  // killed.
   std::signal(SIGPIPE, SIG_IGN);
   // gRPC writes its own view of every error to stderr, in its own format; ours come from statuses.
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);

@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The command tree of `rowhouse`: each Add function hangs one noun or verb on it. What a command does runs after parsing, from
-// Selected::run, in the main thread.
+// The command tree of `rowhouse`: each Add function hangs one noun or verb on it. What a command does runs
+// after parsing, from Selected::run, in the main thread.
 
 #include <CLI/CLI.hpp>
 #include <chrono>
@@ -40,7 +40,8 @@ struct ConnectFlags {
 // Adds --address, --timeout and --insecure to a client command.
 std::shared_ptr<ConnectFlags> AddConnectFlags(CLI::App& command);
 absl::StatusOr<std::unique_ptr<Client>> Connect(const ConnectFlags& flags);
-absl::StatusOr<std::unique_ptr<Client>> Connect(const ConnectFlags& flags, std::chrono::milliseconds retry_timeout);
+absl::StatusOr<std::unique_ptr<Client>> Connect(const ConnectFlags& flags,
+                                                std::chrono::milliseconds retry_timeout);
 
 // Adds -o/--output, table or json.
 void AddOutputFlag(CLI::App& command, std::string* output);

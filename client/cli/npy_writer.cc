@@ -19,12 +19,18 @@ constexpr size_t kMagicBytes = 8;
 }  // namespace
 
 NpyWriter::NpyWriter(std::string path, std::string type, size_t columns, std::FILE* file)
-    : path_(std::move(path)), temporary_(path_ + ".tmp"), type_(std::move(type)), columns_(columns), file_(file) {}
+    : path_(std::move(path)),
+      temporary_(path_ + ".tmp"),
+      type_(std::move(type)),
+      columns_(columns),
+      file_(file) {}
 
-absl::StatusOr<std::unique_ptr<NpyWriter>> NpyWriter::Create(const std::string& path, const std::string& type, size_t columns) {
+absl::StatusOr<std::unique_ptr<NpyWriter>> NpyWriter::Create(const std::string& path, const std::string& type,
+                                                             size_t columns) {
   std::FILE* file = std::fopen((path + ".tmp").c_str(), "wb");
   if (file == nullptr) {
-    return absl::FailedPreconditionError(absl::StrCat("cannot create ", path, ".tmp: ", std::strerror(errno)));
+    return absl::FailedPreconditionError(
+        absl::StrCat("cannot create ", path, ".tmp: ", std::strerror(errno)));
   }
   std::unique_ptr<NpyWriter> writer(new NpyWriter(path, type, columns, file));
   const std::string room(kHeaderBytes, ' ');
@@ -39,7 +45,8 @@ NpyWriter::~NpyWriter() {
 }
 
 absl::Status NpyWriter::Failed(const char* doing) const {
-  return absl::ResourceExhaustedError(absl::StrCat("cannot ", doing, " ", temporary_, ": ", std::strerror(errno)));
+  return absl::ResourceExhaustedError(
+      absl::StrCat("cannot ", doing, " ", temporary_, ": ", std::strerror(errno)));
 }
 
 absl::Status NpyWriter::Append(const void* data, size_t bytes) {

@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A NumPy .npy file (format 1.0) of unknown length, written front to back: its header is filled in at the end. The file appears
-// under its name only when it is complete. Not thread-safe.
+// A NumPy .npy file (format 1.0) of unknown length, written front to back: its header is filled in at the
+// end. The file appears under its name only when it is complete. Not thread-safe.
 
 #include <cstdio>
 #include <memory>
@@ -13,8 +13,10 @@ namespace rowhouse::cli {
 
 class NpyWriter {
  public:
-  // `type`: NumPy's name with byte order, as "<f4". `columns`: 0 makes a vector, else a matrix of that many columns.
-  static absl::StatusOr<std::unique_ptr<NpyWriter>> Create(const std::string& path, const std::string& type, size_t columns);
+  // `type`: NumPy's name with byte order, as "<f4". `columns`: 0 makes a vector, else a matrix of that many
+  // columns.
+  static absl::StatusOr<std::unique_ptr<NpyWriter>> Create(const std::string& path, const std::string& type,
+                                                           size_t columns);
   ~NpyWriter();  // removes what was not finished
   NpyWriter(const NpyWriter&) = delete;
   NpyWriter& operator=(const NpyWriter&) = delete;

@@ -20,11 +20,13 @@ void WriteError(std::string_view text) {
   std::fflush(stderr);
 }
 
-std::string FormatTable(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows) {
+std::string FormatTable(const std::vector<std::string>& header,
+                        const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths;
   for (const std::string& cell : header) widths.push_back(cell.size());
   for (const auto& row : rows) {
-    for (size_t i = 0; i < row.size() && i < widths.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    for (size_t i = 0; i < row.size() && i < widths.size(); ++i)
+      widths[i] = std::max(widths[i], row[i].size());
   }
   std::string out;
   const auto add = [&](const std::vector<std::string>& row) {
@@ -43,7 +45,8 @@ int FinishOutput(int code) {
   errno = 0;
   const bool flushed = std::fflush(stdout) == 0;
   if (flushed && std::ferror(stdout) == 0) return code;
-  if (errno != EPIPE && errno != 0) WriteError(absl::StrCat("error: cannot write the output: ", std::strerror(errno), "\n"));
+  if (errno != EPIPE && errno != 0)
+    WriteError(absl::StrCat("error: cannot write the output: ", std::strerror(errno), "\n"));
   return code == 0 ? 1 : code;
 }
 

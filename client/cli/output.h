@@ -13,8 +13,10 @@ bool Write(std::string_view text);
 // To stderr, at once.
 void WriteError(std::string_view text);
 // Columns padded to their widest cell, two spaces apart; no colours, no boxes, nothing cut off.
-std::string FormatTable(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows);
-// Flushes stdout. `code`, or failure when output was lost: silently when its reader went away, else with the reason on stderr.
+std::string FormatTable(const std::vector<std::string>& header,
+                        const std::vector<std::vector<std::string>>& rows);
+// Flushes stdout. `code`, or failure when output was lost: silently when its reader went away, else with the
+// reason on stderr.
 int FinishOutput(int code);
 
 }  // namespace rowhouse::cli

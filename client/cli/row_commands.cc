@@ -38,7 +38,8 @@ absl::Status Get(const ConnectFlags& connect, const GetFlags& flags) {
       continue;
     }
     std::string line = absl::StrCat(ids[i], stored[i] != 0 ? "  stored " : "  initial");
-    for (uint32_t column = 0; column < table.dim(); ++column) absl::StrAppend(&line, " ", FloatText(row[column]));
+    for (uint32_t column = 0; column < table.dim(); ++column)
+      absl::StrAppend(&line, " ", FloatText(row[column]));
     if (!Write(line + "\n")) return absl::OkStatus();
   }
   if (flags.output == "json") Write(list.dump(2) + "\n");

@@ -24,7 +24,7 @@ using server::ServerOptions;
 
 struct ServerFlags {
   std::string config;
-  std::map<std::string, std::string> values;      // by key
+  std::map<std::string, std::string> values;  // by key
   std::map<std::string, CLI::Option*> options;
 };
 
@@ -44,11 +44,11 @@ absl::StatusOr<ServerOptions> OptionsOf(const ServerFlags& flags) {
 void PrintBanner(const ServerOptions& options, const server::Server& server) {
   if (options.log_format == "json") return;  // every line of stderr is an object then
   const std::string http = server.http_address();
-  WriteError(absl::StrCat("rowhouse ", server::Version(), " listening on ", server.listen_address(),
-                          http.empty() ? "" : absl::StrCat(", metrics and health on http://", http), "\n",
-                          "data directory ", options.data_directory, ", log ",
-                          options.log_directory.empty() ? "in it" : options.log_directory, "\n",
-                          "memory budget ", FormatBytes(options.memory_budget_bytes), "; stop with SIGTERM or ctrl-C\n"));
+  WriteError(absl::StrCat(
+      "rowhouse ", server::Version(), " listening on ", server.listen_address(),
+      http.empty() ? "" : absl::StrCat(", metrics and health on http://", http), "\n", "data directory ",
+      options.data_directory, ", log ", options.log_directory.empty() ? "in it" : options.log_directory, "\n",
+      "memory budget ", FormatBytes(options.memory_budget_bytes), "; stop with SIGTERM or ctrl-C\n"));
 }
 
 int RunServer(const ServerFlags& flags) {
@@ -73,7 +73,9 @@ int RunServer(const ServerFlags& flags) {
 void AddServerCommand(CLI::App& app, Selected* selected) {
   CLI::App* command = app.add_subcommand("server", "Run a server");
   auto flags = std::make_shared<ServerFlags>();
-  command->add_option("--config", flags->config, "YAML file of the options below, underscores for dashes; flags override it")
+  command
+      ->add_option("--config", flags->config,
+                   "YAML file of the options below, underscores for dashes; flags override it")
       ->envname("ROWHOUSE_CONFIG");
   const ServerOptions defaults;
   for (const OptionEntry& entry : OptionTable()) {
@@ -85,8 +87,9 @@ void AddServerCommand(CLI::App& app, Selected* selected) {
     if (!entry.placeholder.empty()) option->type_name(entry.placeholder)->default_str(standard);
     flags->options[entry.key] = option;
   }
-  command->footer("Examples:\n  rowhouse server --data-dir /var/lib/rowhouse --memory-budget 4GiB\n"
-                  "  rowhouse server --config /etc/rowhouse.yaml --server-index 1");
+  command->footer(
+      "Examples:\n  rowhouse server --data-dir /var/lib/rowhouse --memory-budget 4GiB\n"
+      "  rowhouse server --config /etc/rowhouse.yaml --server-index 1");
   command->callback([=] { selected->run = [=] { return RunServer(*flags); }; });
 }
 

@@ -1,9 +1,10 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// SIGTERM and SIGINT as something to wait for. Made before any other thread, so that all of them have the signals blocked.
+// SIGTERM and SIGINT as something to wait for. Made before any other thread, so that all of them have the
+// signals blocked.
 //
-// Before Arm a signal ends the process at once, which is safe: what a start leaves behind, the next one finishes. After Arm the
-// first signal makes Wait return, and a second one ends the process with exit code 1.
+// Before Arm a signal ends the process at once, which is safe: what a start leaves behind, the next one
+// finishes. After Arm the first signal makes Wait return, and a second one ends the process with exit code 1.
 
 #include <csignal>
 #include <thread>

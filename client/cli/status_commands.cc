@@ -49,7 +49,8 @@ nlohmann::json ToJson(const ServerStatus& s) {
 absl::Status ShowStatus(const ConnectFlags& connect, const std::string& output, bool* healthy) {
   RH_ASSIGN_OR_RETURN(const auto client, Connect(connect));
   RH_ASSIGN_OR_RETURN(const std::vector<ServerStatus> statuses, client->ServerStatuses());
-  *healthy = std::all_of(statuses.begin(), statuses.end(), [](const ServerStatus& s) { return s.state == "ready"; });
+  *healthy =
+      std::all_of(statuses.begin(), statuses.end(), [](const ServerStatus& s) { return s.state == "ready"; });
   if (output == "json") {
     nlohmann::json list = nlohmann::json::array();
     for (const ServerStatus& s : statuses) list.push_back(ToJson(s));
@@ -58,14 +59,15 @@ absl::Status ShowStatus(const ConnectFlags& connect, const std::string& output, 
   }
   std::vector<std::vector<std::string>> rows;
   for (const ServerStatus& s : statuses) {
-    rows.push_back({absl::StrCat(s.server), s.address, s.state, s.version, absl::StrCat(s.owned_partitions, "/", s.partition_count),
-                    absl::StrCat(s.stored_rows), absl::StrCat(s.resident_rows), FormatBytes(s.peak_resident_bytes),
-                    FormatBytes(s.memory_budget_bytes), FormatBytes(s.spill_disk_bytes), FormatBytes(s.log_disk_bytes),
-                    absl::StrCat(s.pulled_rows), absl::StrCat(s.pushed_rows),
+    rows.push_back({absl::StrCat(s.server), s.address, s.state, s.version,
+                    absl::StrCat(s.owned_partitions, "/", s.partition_count), absl::StrCat(s.stored_rows),
+                    absl::StrCat(s.resident_rows), FormatBytes(s.peak_resident_bytes),
+                    FormatBytes(s.memory_budget_bytes), FormatBytes(s.spill_disk_bytes),
+                    FormatBytes(s.log_disk_bytes), absl::StrCat(s.pulled_rows), absl::StrCat(s.pushed_rows),
                     absl::FormatDuration(absl::Seconds(s.uptime_seconds))});
   }
-  Write(FormatTable({"SERVER", "ADDRESS", "STATE", "VERSION", "PARTITIONS", "STORED", "RESIDENT", "PEAK", "BUDGET", "SPILL", "LOG",
-                     "PULLED", "PUSHED", "UPTIME"},
+  Write(FormatTable({"SERVER", "ADDRESS", "STATE", "VERSION", "PARTITIONS", "STORED", "RESIDENT", "PEAK",
+                     "BUDGET", "SPILL", "LOG", "PULLED", "PUSHED", "UPTIME"},
                     rows));
   return absl::OkStatus();
 }
@@ -105,7 +107,8 @@ int CheckHealth(const std::string& text) {
   client.set_read_timeout(kHealthTimeoutSeconds);
   const auto answer = client.Get("/readyz");
   if (!answer) {
-    WriteError(absl::StrCat("unhealthy: ", text, " does not answer: ", httplib::to_string(answer.error()), "\n"));
+    WriteError(
+        absl::StrCat("unhealthy: ", text, " does not answer: ", httplib::to_string(answer.error()), "\n"));
     return kUnhealthy;
   }
   if (answer->status != 200) {
@@ -131,7 +134,8 @@ void AddStatusCommands(CLI::App& app, Selected* selected) {
     };
   });
 
-  CLI::App* wait = app.add_subcommand("wait", "Wait until every server is ready; exit code 4 when the time is over");
+  CLI::App* wait =
+      app.add_subcommand("wait", "Wait until every server is ready; exit code 4 when the time is over");
   const auto wait_connect = AddConnectFlags(*wait);
   wait_connect->timeout = "60s";
   auto condition = std::make_shared<std::string>("ready");
@@ -139,7 +143,8 @@ void AddStatusCommands(CLI::App& app, Selected* selected) {
   wait->footer("Examples:\n  rowhouse wait --for ready --timeout 60s");
   wait->callback([=] { selected->run = [=] { return Wait(*wait_connect); }; });
 
-  CLI::App* health = app.add_subcommand("healthcheck", "Ask this machine's server for /readyz; exit code 3 when it is not ready");
+  CLI::App* health = app.add_subcommand(
+      "healthcheck", "Ask this machine's server for /readyz; exit code 3 when it is not ready");
   auto http = std::make_shared<std::string>("127.0.0.1:7680");
   health->add_option("--http-address", *http, "host:port of the server's --http-listen")
       ->envname("ROWHOUSE_HTTP_ADDRESS")

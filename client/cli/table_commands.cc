@@ -14,7 +14,8 @@ namespace rowhouse::cli {
 namespace {
 
 struct CreateFlags {
-  std::string name, optimizer = "sgd", initializer = "zeros", durability = "async", unseen = "initial", padding_id;
+  std::string name, optimizer = "sgd", initializer = "zeros", durability = "async", unseen = "initial",
+                    padding_id;
   TableSpec spec;
   std::optional<float> learning_rate, epsilon, initial_accumulator;
   bool if_not_exists = false;
@@ -42,8 +43,10 @@ absl::StatusOr<TableSpec> SpecOf(const CreateFlags& flags) {
 absl::Status Create(const ConnectFlags& connect, const CreateFlags& flags) {
   RH_ASSIGN_OR_RETURN(const TableSpec spec, SpecOf(flags));
   RH_ASSIGN_OR_RETURN(const auto client, Connect(connect));
-  RH_ASSIGN_OR_RETURN(const Table table, flags.if_not_exists ? client->OpenOrCreateTable(spec) : client->CreateTable(spec));
-  Write(absl::StrCat("table ", table.name(), ": table_id ", table.id(), ", schema_version ", table.schema_version(), "\n"));
+  RH_ASSIGN_OR_RETURN(const Table table,
+                      flags.if_not_exists ? client->OpenOrCreateTable(spec) : client->CreateTable(spec));
+  Write(absl::StrCat("table ", table.name(), ": table_id ", table.id(), ", schema_version ",
+                     table.schema_version(), "\n"));
   return absl::OkStatus();
 }
 
@@ -54,8 +57,9 @@ absl::Status List(const ConnectFlags& connect, const std::string& output) {
   nlohmann::json list = nlohmann::json::array();
   for (const Table& table : tables) {
     RH_ASSIGN_OR_RETURN(const TableSpec spec, client->DescribeTable(table.name()));
-    rows.push_back({spec.name, absl::StrCat(table.id()), absl::StrCat(spec.dim), OptimizerText(spec.optimizer.kind),
-                    InitializerText(spec.initializer), DurabilityText(spec.durability)});
+    rows.push_back({spec.name, absl::StrCat(table.id()), absl::StrCat(spec.dim),
+                    OptimizerText(spec.optimizer.kind), InitializerText(spec.initializer),
+                    DurabilityText(spec.durability)});
     list.push_back(SpecToJson(table, spec));
   }
   if (output == "json") {
@@ -77,7 +81,9 @@ absl::Status Describe(const ConnectFlags& connect, const std::string& name, cons
   }
   std::vector<std::vector<std::string>> rows;
   for (const auto& [key, value] : object.items()) {
-    rows.push_back({key, value.is_string() ? value.get<std::string>() : value.is_null() ? "none" : value.dump()});
+    rows.push_back({key, value.is_string() ? value.get<std::string>()
+                         : value.is_null() ? "none"
+                                           : value.dump()});
   }
   Write(FormatTable({"FIELD", "VALUE"}, rows));
   return absl::OkStatus();
@@ -85,8 +91,8 @@ absl::Status Describe(const ConnectFlags& connect, const std::string& name, cons
 
 absl::Status Drop(const ConnectFlags& connect, const std::string& name, bool yes) {
   if (!yes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("dropping table \"", name, "\" deletes its rows on every server for good: repeat with --yes"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "dropping table \"", name, "\" deletes its rows on every server for good: repeat with --yes"));
   }
   RH_ASSIGN_OR_RETURN(const auto client, Connect(connect));
   RH_RETURN_IF_ERROR(client->DropTable(name));
@@ -114,24 +120,30 @@ void AddCreate(CLI::App& table, Selected* selected) {
   auto flags = std::make_shared<CreateFlags>();
   command->add_option("NAME", flags->name, "1 to 128 characters of [A-Za-z0-9_.-]")->required();
   command->add_option("--dim", flags->spec.dim, "Elements of a row")->required();
-  command->add_option("--optimizer", flags->optimizer, "sgd, adagrad or rowwise_adagrad")->capture_default_str();
+  command->add_option("--optimizer", flags->optimizer, "sgd, adagrad or rowwise_adagrad")
+      ->capture_default_str();
   command->add_option("--learning-rate", flags->learning_rate, "Learning rate of pushes that carry none");
   command->add_option("--epsilon", flags->epsilon, "Of adagrad and rowwise_adagrad");
   command->add_option("--initial-accumulator", flags->initial_accumulator, "Of adagrad and rowwise_adagrad");
-  command->add_option("--initializer", flags->initializer, "zeros, constant:VALUE, uniform:LOW,HIGH or inverse_sqrt_dim")
+  command
+      ->add_option("--initializer", flags->initializer,
+                   "zeros, constant:VALUE, uniform:LOW,HIGH or inverse_sqrt_dim")
       ->capture_default_str();
   command->add_option("--seed", flags->spec.seed, "Seed of initial rows")->capture_default_str();
   command->add_option("--durability", flags->durability, "volatile, async or sync")->capture_default_str();
-  command->add_option("--num-rows", flags->spec.num_rows, "Ids are below this; 0: any 64-bit id")->capture_default_str();
+  command->add_option("--num-rows", flags->spec.num_rows, "Ids are below this; 0: any 64-bit id")
+      ->capture_default_str();
   command->add_option("--padding-id", flags->padding_id, "Id whose gradients are dropped");
   command->add_option("--unseen", flags->unseen, "What ids never pushed read as: initial or zeros")
       ->check(CLI::IsMember({"initial", "zeros"}))
       ->capture_default_str();
   command->add_flag("--allow-nan", flags->spec.allow_nan, "Apply gradients that have a NaN or an infinity");
-  command->add_flag("--track-last-push-time", flags->spec.track_last_push_time, "Keep the time that Expire needs, 4 bytes a row");
+  command->add_flag("--track-last-push-time", flags->spec.track_last_push_time,
+                    "Keep the time that Expire needs, 4 bytes a row");
   command->add_flag("--if-not-exists", flags->if_not_exists, "Succeed when the same table is there");
-  command->footer("Examples:\n  rowhouse table create user --dim 16 --optimizer adagrad --learning-rate 0.05\n"
-                  "  rowhouse table create item --dim 64 --initializer uniform:-0.05,0.05 --seed 7 --durability sync");
+  command->footer(
+      "Examples:\n  rowhouse table create user --dim 16 --optimizer adagrad --learning-rate 0.05\n"
+      "  rowhouse table create item --dim 64 --initializer uniform:-0.05,0.05 --seed 7 --durability sync");
   command->callback([=] { selected->run = [=] { return Report(Create(*connect, *flags)); }; });
 }
 
@@ -164,12 +176,14 @@ void AddDrop(CLI::App& table, Selected* selected) {
 }
 
 void AddExports(CLI::App& table, Selected* selected) {
-  CLI::App* digest = table.add_subcommand("digest", "One SHA-256 over names, ids, weights and state of all stored rows");
+  CLI::App* digest =
+      table.add_subcommand("digest", "One SHA-256 over names, ids, weights and state of all stored rows");
   const auto digest_connect = AddConnectFlags(*digest);
   auto names = std::make_shared<std::vector<std::string>>();
   digest->add_option("NAME", *names, "Tables; default all");
-  digest->footer("Equal tables have equal digests, whatever the number of servers and partitions.\n"
-                 "Examples:\n  rowhouse table digest\n  rowhouse table digest user item");
+  digest->footer(
+      "Equal tables have equal digests, whatever the number of servers and partitions.\n"
+      "Examples:\n  rowhouse table digest\n  rowhouse table digest user item");
   digest->callback([=] { selected->run = [=] { return Report(Digest(*digest_connect, *names)); }; });
 
   CLI::App* dump = table.add_subcommand("dump", "Write a table's stored ids and rows to files");
@@ -178,7 +192,9 @@ void AddExports(CLI::App& table, Selected* selected) {
   auto format = std::make_shared<std::string>("npy");
   dump->add_option("NAME", *name, "Table")->required();
   dump->add_option("--format", *format, "npy")->check(CLI::IsMember({"npy"}))->capture_default_str();
-  dump->add_option("-o,--output", *file, "FILE: ids go to FILE.ids.npy (uint64), rows to FILE.rows.npy (float32)")->required();
+  dump->add_option("-o,--output", *file,
+                   "FILE: ids go to FILE.ids.npy (uint64), rows to FILE.rows.npy (float32)")
+      ->required();
   dump->footer("Examples:\n  rowhouse table dump user -o user        # user.ids.npy and user.rows.npy");
   dump->callback([=] { selected->run = [=] { return Report(Dump(*connect, *name, *file)); }; });
 }

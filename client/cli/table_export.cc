@@ -20,7 +20,9 @@ class Sha256 {
   Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
     ok_ = context_ != nullptr && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1;
   }
-  void Add(const void* data, size_t bytes) { ok_ = ok_ && EVP_DigestUpdate(context_.get(), data, bytes) == 1; }
+  void Add(const void* data, size_t bytes) {
+    ok_ = ok_ && EVP_DigestUpdate(context_.get(), data, bytes) == 1;
+  }
   template <typename T>
   void AddNumber(T value) {
     Add(&value, sizeof(value));  // little-endian machines only: the build refuses others
@@ -50,8 +52,9 @@ absl::StatusOr<uint64_t> AddTable(Client& client, const Table& table, Sha256& sh
   uint64_t rows = 0;
   RH_RETURN_IF_ERROR(client.Scan(table, /*with_state=*/true, [&](const ScanPage& page) {
     if (!page.ids.empty() && page.state_floats != state_floats) {
-      return absl::InternalError(absl::StrCat("table \"", table.name(), "\" was scanned with ", page.state_floats,
-                                              " floats of state a row, want ", state_floats));
+      return absl::InternalError(absl::StrCat("table \"", table.name(), "\" was scanned with ",
+                                              page.state_floats, " floats of state a row, want ",
+                                              state_floats));
     }
     for (size_t i = 0; i < page.ids.size(); ++i) {
       sha.AddNumber(page.ids[i]);

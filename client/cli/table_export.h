@@ -15,8 +15,9 @@ struct TableDigest {
   uint64_t tables = 0, rows = 0;
 };
 
-// SHA-256 over, for each table in the order of names: length of the name (4 bytes), name, dim (4), floats of state (4); each stored
-// row in scan order: id (8), weights, state; the number of rows (8). All little-endian. Empty `names`: every table.
+// SHA-256 over, for each table in the order of names: length of the name (4 bytes), name, dim (4), floats of
+// state (4); each stored row in scan order: id (8), weights, state; the number of rows (8). All
+// little-endian. Empty `names`: every table.
 absl::StatusOr<TableDigest> DigestTables(Client& client, std::vector<std::string> names);
 
 struct DumpedTable {
@@ -24,7 +25,8 @@ struct DumpedTable {
   uint64_t rows = 0;
 };
 
-// `file`.ids.npy: uint64 of n; `file`.rows.npy: float32 of n x dim; in scan order. A trailing .npy of `file` is left out.
+// `file`.ids.npy: uint64 of n; `file`.rows.npy: float32 of n x dim; in scan order. A trailing .npy of `file`
+// is left out.
 absl::StatusOr<DumpedTable> DumpTableToNpy(Client& client, const std::string& name, const std::string& file);
 
 }  // namespace rowhouse::cli

@@ -16,7 +16,8 @@ absl::Status Unknown(const char* what, const std::string& text, const char* allo
   return absl::InvalidArgumentError(absl::StrCat(what, " is \"", text, "\", want ", allowed));
 }
 
-absl::StatusOr<std::vector<float>> ParseFloats(const std::string& text, absl::string_view list, size_t count) {
+absl::StatusOr<std::vector<float>> ParseFloats(const std::string& text, absl::string_view list,
+                                               size_t count) {
   std::vector<float> out;
   for (absl::string_view item : absl::StrSplit(list, ',')) {
     float value = 0;

@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// partition -> server, epoch. A value: built once, then only read, from any thread. Shared by client and server.
+// partition -> server, epoch. A value: built once, then only read, from any thread. Shared by client and
+// server.
 
 #include <string>
 #include <vector>
@@ -17,8 +18,9 @@ class PartitionMap {
   // An empty map; owns nothing.
   PartitionMap() = default;
 
-  // The map of a fixed cluster: contiguous ranges, server s owns [s*P/S, (s+1)*P/S), every epoch and the version 1.
-  // InvalidArgument unless `partitions` is a power of two in 1..16,384 and 1 <= servers.size() <= partitions.
+  // The map of a fixed cluster: contiguous ranges, server s owns [s*P/S, (s+1)*P/S), every epoch and the
+  // version 1. InvalidArgument unless `partitions` is a power of two in 1..16,384 and 1 <= servers.size() <=
+  // partitions.
   static absl::StatusOr<PartitionMap> Fixed(uint32_t partitions, std::vector<std::string> servers);
 
   // A map as told by a server. InvalidArgument when sizes or owners do not fit.
@@ -35,7 +37,9 @@ class PartitionMap {
   const std::string& address(ServerId s) const { return servers_[s]; }
   const std::vector<std::string>& servers() const { return servers_; }
 
-  PartitionId PartitionOf(TableId table, Id id) const { return PartitionOfHash(RoutingHash(table, id), bits_); }
+  PartitionId PartitionOf(TableId table, Id id) const {
+    return PartitionOfHash(RoutingHash(table, id), bits_);
+  }
   // Ascending.
   std::vector<PartitionId> OwnedBy(ServerId s) const;
 

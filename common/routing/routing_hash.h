@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// id -> routing hash -> partition. Shared by both sides of the wire, pinned by tests/golden/routing.json and described in
-// docs/formats/routing-hash.md. Changing a bit here orphans every row ever stored.
+// id -> routing hash -> partition. Shared by both sides of the wire, pinned by tests/golden/routing.json and
+// described in docs/formats/routing-hash.md. Changing a bit here orphans every row ever stored.
 
 #include "common/mix64.h"
 #include "common/types.h"
@@ -11,7 +11,9 @@ namespace rowhouse {
 inline constexpr uint32_t kRoutingHashVersion = 1;
 
 // A bijection of ids for each table: two ids of one table never share a hash.
-constexpr uint64_t RoutingHash(TableId table, Id id) { return Mix64(id + Mix64(uint64_t{table} + kGoldenGamma)); }
+constexpr uint64_t RoutingHash(TableId table, Id id) {
+  return Mix64(id + Mix64(uint64_t{table} + kGoldenGamma));
+}
 
 // The id whose hash in `table` is `hash`.
 constexpr Id IdOfRoutingHash(TableId table, uint64_t hash) {

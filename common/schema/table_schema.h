@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What a table is, as a plain struct: the wire's and the log's TableSchema message without protobuf. A value type.
+// What a table is, as a plain struct: the wire's and the log's TableSchema message without protobuf. A value
+// type.
 
 #include <optional>
 #include <string>
@@ -29,8 +30,8 @@ struct OptimizerSpec {
 
 struct InitializerSpec {
   InitializerKind kind = InitializerKind::kZeros;
-  float value = 0;           // kConstant
-  float low = 0, high = 0;   // kUniform
+  float value = 0;          // kConstant
+  float low = 0, high = 0;  // kUniform
 
   bool operator==(const InitializerSpec&) const = default;
 };
@@ -56,11 +57,12 @@ struct TableSchema {
   bool operator==(const TableSchema&) const = default;
 };
 
-// Whether the schema may be created: name, dim, finite hyper-parameters, ranges. InvalidArgument names field, value and limit.
-// table_id and version are not looked at.
+// Whether the schema may be created: name, dim, finite hyper-parameters, ranges. InvalidArgument names field,
+// value and limit. table_id and version are not looked at.
 absl::Status ValidateSchema(const TableSchema& schema);
 
-// Whether `after` may replace `before`: fixed fields equal. InvalidArgument names the field that may not change.
+// Whether `after` may replace `before`: fixed fields equal. InvalidArgument names the field that may not
+// change.
 absl::Status ValidateAlter(const TableSchema& before, const TableSchema& after);
 
 // 1 to 128 characters of [A-Za-z0-9_.-]. `what` names the field in the error.

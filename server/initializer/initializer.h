@@ -13,7 +13,8 @@ class Initializer {
  public:
   virtual ~Initializer() = default;
   // Writes `dim` floats to `weights`.
-  virtual void Fill(const InitializerSpec& spec, uint64_t seed, Id id, uint32_t dim, float* weights) const = 0;
+  virtual void Fill(const InitializerSpec& spec, uint64_t seed, Id id, uint32_t dim,
+                    float* weights) const = 0;
 };
 
 // The initializer of a kind; one object for the process, never destroyed. Null for a number outside the enum.

@@ -52,8 +52,8 @@ class Recovery {
 
   absl::Status ReadSegment(LogSequence first, bool last) {
     const std::string path = SegmentPath(options_.directory, first);
-    // What is read may only be in the kernel's memory yet. The visitor may act on it for good, so it goes to disk first. Segments
-    // before the last were synced when they were closed.
+    // What is read may only be in the kernel's memory yet. The visitor may act on it for good, so it goes to
+    // disk first. Segments before the last were synced when they were closed.
     if (last) RH_RETURN_IF_ERROR(Sync(path));
     RH_ASSIGN_OR_RETURN(auto reader, SegmentReader::Open(fs_, path, SegmentHeader{identity_, first}));
     RH_ASSIGN_OR_RETURN(const bool header_ok, reader->CheckHeader());

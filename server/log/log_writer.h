@@ -1,11 +1,12 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The push log of a server: one thread that writes what partitions append, in groups, and says when it is committed.
+// The push log of a server: one thread that writes what partitions append, in groups, and says when it is
+// committed.
 //
-// Thread rule: thread-safe. Callbacks run on the log thread, in the order of Append, each exactly once; they must not block and
-// must not call Append or SyncAll.
-// Failure: no space gives ResourceExhausted to the records that did not fit (the torn bytes are cut off) and the log goes on.
-// Any other write error and every failed sync is final: that and every later record fails with Unavailable; nothing is retried.
+// Thread rule: thread-safe. Callbacks run on the log thread, in the order of Append, each exactly once; they
+// must not block and must not call Append or SyncAll. Failure: no space gives ResourceExhausted to the
+// records that did not fit (the torn bytes are cut off) and the log goes on. Any other write error and every
+// failed sync is final: that and every later record fails with Unavailable; nothing is retried.
 
 #include <functional>
 #include <memory>
@@ -40,9 +41,10 @@ struct LogSegment {
 struct LogOptions {
   std::string directory;
   uint64_t segment_bytes = 64ull << 20;
-  int64_t sync_interval_micros = 200'000;      // async records are synced at least this often
-  uint64_t max_queued_bytes = 64ull << 20;     // Append fails with ResourceExhausted beyond
-  uint64_t low_water_free_bytes = 64ull << 20; // Append fails with ResourceExhausted when the disk has less free
+  int64_t sync_interval_micros = 200'000;   // async records are synced at least this often
+  uint64_t max_queued_bytes = 64ull << 20;  // Append fails with ResourceExhausted beyond
+  uint64_t low_water_free_bytes = 64ull
+                                  << 20;  // Append fails with ResourceExhausted when the disk has less free
 };
 
 struct LogStats {
@@ -54,16 +56,17 @@ class LogWriter {
  public:
   virtual ~LogWriter() = default;  // writes and syncs what is queued, then stops the thread
 
-  // Queues one record. `header.sequence` is given by the log. `body` must stay valid until the callback. The callback gets OK
-  // when the record is committed: kAsync written to the kernel, kSync on disk (kVolatile is a bug of the caller).
+  // Queues one record. `header.sequence` is given by the log. `body` must stay valid until the callback. The
+  // callback gets OK when the record is committed: kAsync written to the kernel, kSync on disk (kVolatile is
+  // a bug of the caller).
   virtual void Append(const RecordHeader& header, absl::Span<const uint8_t> body, Durability durability,
                       absl::AnyInvocable<void(absl::Status)> on_commit) = 0;
   // Whether an Append now would be refused for want of room (queue, disk) or because the log has stopped.
   virtual absl::Status CheckRoom() = 0;
   // Everything appended before the call is on disk afterwards. Blocks; cheap when nothing is unsynced.
   virtual absl::Status SyncAll() = 0;
-  // Removes the oldest segments as long as releasable(partition, highest LSN) holds for every partition in them. The segment
-  // being written stays. Blocks on the disk.
+  // Removes the oldest segments as long as releasable(partition, highest LSN) holds for every partition in
+  // them. The segment being written stays. Blocks on the disk.
   virtual absl::Status RemoveSegments(const std::function<bool(PartitionId, Lsn)>& releasable) = 0;
   // OK, or why the log has stopped for good.
   virtual absl::Status health() const = 0;
@@ -75,14 +78,14 @@ struct LogRecovery {
   LogSequence next_sequence = 1;
   std::vector<LogSegment> segments;  // oldest first
   uint64_t records = 0;
-  uint64_t cut_bytes = 0;            // torn tail that was cut off
-  std::string cut_description;       // which file, from which offset, why; empty when nothing was cut
+  uint64_t cut_bytes = 0;       // torn tail that was cut off
+  std::string cut_description;  // which file, from which offset, why; empty when nothing was cut
 };
 
-// Reads all segments of `options.directory` in order and calls `visit` for each record; then cuts a torn tail off the last
-// segment. DataLoss naming file and offset when a record is damaged that is not the tail (a valid record of the same log
-// follows it), when a segment is missing, or when one is another log's; FailedPrecondition for a newer format. A failure of
-// `visit` stops and is returned.
+// Reads all segments of `options.directory` in order and calls `visit` for each record; then cuts a torn tail
+// off the last segment. DataLoss naming file and offset when a record is damaged that is not the tail (a
+// valid record of the same log follows it), when a segment is missing, or when one is another log's;
+// FailedPrecondition for a newer format. A failure of `visit` stops and is returned.
 absl::StatusOr<LogRecovery> RecoverLog(FileSystem& fs, const LogOptions& options, const LogIdentity& identity,
                                        const std::function<absl::Status(const Record&)>& visit);
 

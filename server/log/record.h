@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// One record of the push log: what the partition's state machine eats, live, in replay and on replicas. Bytes:
-// docs/formats/log-record.md.
+// One record of the push log: what the partition's state machine eats, live, in replay and on replicas.
+// Bytes: docs/formats/log-record.md.
 
 #include <cstdint>
 #include <string>
@@ -28,23 +28,23 @@ enum class RecordType : uint8_t {
 
 struct RecordHeader {
   RecordType type = RecordType::kPush;
-  PushKind kind = PushKind::kGradient;       // kPush
+  PushKind kind = PushKind::kGradient;  // kPush
   HistoryId history = 0;
-  LogSequence sequence = 0;                  // given by the log
+  LogSequence sequence = 0;  // given by the log
   PartitionId partition = 0;
   Generation generation = 0;
   Epoch epoch = 0;
   Lsn lsn = 0;
-  Lsn committed_lsn = 0;                     // of the partition when the record was made
-  WriterId writer = 0;                       // kPush, kDelete; else 0
+  Lsn committed_lsn = 0;  // of the partition when the record was made
+  WriterId writer = 0;    // kPush, kDelete; else 0
   PushSeq seq = 0;
   PushSeq low = 0;
   uint32_t part_count = 0;
-  uint32_t fingerprint = 0;                  // of the part's content as the writer sent it
+  uint32_t fingerprint = 0;  // of the part's content as the writer sent it
   uint64_t step = 0;
   uint32_t group_size = 0;
   uint32_t rank = 0;
-  int64_t time_unix_micros = 0;              // when the record was made: the only time that Apply knows
+  int64_t time_unix_micros = 0;  // when the record was made: the only time that Apply knows
   uint32_t update_rule_version = 0;
 };
 
@@ -60,23 +60,23 @@ struct Record {
 struct PushSlice {
   TableId table = 0;
   SchemaVersion schema_version = 0;
-  uint32_t dim = 0;                    // floats of a row of values; 0 in kDelete and kExpire
-  HyperParameters hyper;               // resolved
-  uint32_t cutoff_unix_seconds = 0;    // kExpire
-  absl::Span<const Id> ids;            // distinct
-  absl::Span<const uint32_t> counts;   // empty, or one for each id
-  absl::Span<const float> values;      // ids.size() * dim
+  uint32_t dim = 0;                   // floats of a row of values; 0 in kDelete and kExpire
+  HyperParameters hyper;              // resolved
+  uint32_t cutoff_unix_seconds = 0;   // kExpire
+  absl::Span<const Id> ids;           // distinct
+  absl::Span<const uint32_t> counts;  // empty, or one for each id
+  absl::Span<const float> values;     // ids.size() * dim
 };
 
-// Bytes that a body with these slices takes at most (arrays of odd length are padded to 8): table_count slices, `rows` rows in
-// all, of which rows_with_counts have counts, with `value_floats` floats in all.
+// Bytes that a body with these slices takes at most (arrays of odd length are padded to 8): table_count
+// slices, `rows` rows in all, of which rows_with_counts have counts, with `value_floats` floats in all.
 struct PushBodySize {
   size_t table_count = 0, rows = 0, rows_with_counts = 0, value_floats = 0;
   size_t bytes() const;
 };
 
-// Lays out a body slice by slice in a buffer; ids, counts and values are then filled in place by the caller, aligned to 8
-// bytes. Not thread-safe.
+// Lays out a body slice by slice in a buffer; ids, counts and values are then filled in place by the caller,
+// aligned to 8 bytes. Not thread-safe.
 class PushBodyBuilder {
  public:
   explicit PushBodyBuilder(const PushBodySize& size);

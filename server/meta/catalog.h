@@ -1,10 +1,11 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Changes to what the cluster agrees on (tables, writers), as the admin and internal services ask for them. Implemented by
-// TableCatalog; a fake serves the services' tests.
+// Changes to what the cluster agrees on (tables, writers), as the admin and internal services ask for them.
+// Implemented by TableCatalog; a fake serves the services' tests.
 //
-// Errors: Unavailable (the meta store or a server cannot be reached; the message says which; a change may have been made all the
-// same: ask again). Thread-safe; every call but SyncSoon blocks on the disk and on other servers, so it runs on an executor.
+// Errors: Unavailable (the meta store or a server cannot be reached; the message says which; a change may
+// have been made all the same: ask again). Thread-safe; every call but SyncSoon blocks on the disk and on
+// other servers, so it runs on an executor.
 
 #include <cstdint>
 #include <string_view>
@@ -29,11 +30,12 @@ class Catalog {
  public:
   virtual ~Catalog() = default;
 
-  // Creates the table on every server. AlreadyExists when the name is taken, unless `if_not_exists` is set and the fixed fields
-  // are equal; InvalidArgument from ValidateSchema; ResourceExhausted above limits::kMaxTables.
+  // Creates the table on every server. AlreadyExists when the name is taken, unless `if_not_exists` is set
+  // and the fixed fields are equal; InvalidArgument from ValidateSchema; ResourceExhausted above
+  // limits::kMaxTables.
   virtual absl::StatusOr<CreatedTable> CreateTable(const TableSchema& schema, bool if_not_exists) = 0;
-  // `schema`: the whole new schema with the table_id and version it was read with. Aborted when another change came first;
-  // NotFound; InvalidArgument naming a field that may not change.
+  // `schema`: the whole new schema with the table_id and version it was read with. Aborted when another
+  // change came first; NotFound; InvalidArgument naming a field that may not change.
   virtual absl::StatusOr<TableSchema> AlterTable(const TableSchema& schema) = 0;
   // Drops the table on every server; the id it had. NotFound.
   virtual absl::StatusOr<TableId> DropTable(std::string_view name) = 0;
@@ -45,8 +47,8 @@ class Catalog {
 
   // Brings this server's tables and writers up to the meta store, durably; the store revision reached.
   virtual absl::StatusOr<uint64_t> SyncNow() = 0;
-  // Has SyncNow run soon in the background, at most once a second: for a request that names a table or a schema version that
-  // this server does not have yet. Never blocks.
+  // Has SyncNow run soon in the background, at most once a second: for a request that names a table or a
+  // schema version that this server does not have yet. Never blocks.
   virtual void SyncSoon() = 0;
 };
 

@@ -25,8 +25,12 @@ struct Entry {
 };
 using Entries = std::map<std::string, Entry, std::less<>>;
 
-absl::Span<const uint8_t> AsBytes(std::string_view s) { return {reinterpret_cast<const uint8_t*>(s.data()), s.size()}; }
-std::string AsString(absl::Span<const uint8_t> b) { return std::string(reinterpret_cast<const char*>(b.data()), b.size()); }
+absl::Span<const uint8_t> AsBytes(std::string_view s) {
+  return {reinterpret_cast<const uint8_t*>(s.data()), s.size()};
+}
+std::string AsString(absl::Span<const uint8_t> b) {
+  return std::string(reinterpret_cast<const char*>(b.data()), b.size());
+}
 
 struct Image {
   ClusterId cluster = 0;
@@ -65,10 +69,12 @@ absl::StatusOr<Image> Decode(const std::string& path, std::string_view bytes) {
   if (in.Fixed<uint64_t>() != kMagic) return damaged("it does not begin with the magic number");
   const uint32_t version = in.Fixed<uint32_t>();
   if (version > kFormatVersion) {
-    return absl::FailedPreconditionError(absl::StrCat("meta store file ", path, " has format version ", version,
-                                                      ", this binary knows ", kFormatVersion, ": start the newer binary"));
+    return absl::FailedPreconditionError(absl::StrCat("meta store file ", path, " has format version ",
+                                                      version, ", this binary knows ", kFormatVersion,
+                                                      ": start the newer binary"));
   }
-  if (LoadLittle<uint32_t>(bytes.data() + body) != Crc32c(bytes.data(), body)) return damaged("its checksum does not match");
+  if (LoadLittle<uint32_t>(bytes.data() + body) != Crc32c(bytes.data(), body))
+    return damaged("its checksum does not match");
   Image image;
   image.cluster = in.Fixed<uint64_t>();
   image.history = in.Fixed<uint64_t>();
@@ -89,7 +95,11 @@ absl::StatusOr<Image> Decode(const std::string& path, std::string_view bytes) {
 class LocalMetaStore final : public MetaStore {
  public:
   LocalMetaStore(FileSystem* fs, std::string path, Image image)
-      : fs_(fs), path_(std::move(path)), cluster_(image.cluster), history_(image.history), image_(std::move(image)) {}
+      : fs_(fs),
+        path_(std::move(path)),
+        cluster_(image.cluster),
+        history_(image.history),
+        image_(std::move(image)) {}
 
   absl::StatusOr<MetaRange> Range(std::string_view prefix) override ABSL_LOCKS_EXCLUDED(mu_) {
     absl::MutexLock lock(&mu_);
@@ -97,19 +107,21 @@ class LocalMetaStore final : public MetaStore {
     MetaRange range{.revision = image_.revision, .cluster = cluster_, .history = history_};
     for (auto it = image_.entries.lower_bound(prefix); it != image_.entries.end(); ++it) {
       if (it->first.compare(0, prefix.size(), prefix) != 0) break;
-      range.kvs.push_back({.key = it->first, .value = it->second.value, .mod_revision = it->second.mod_revision});
+      range.kvs.push_back(
+          {.key = it->first, .value = it->second.value, .mod_revision = it->second.mod_revision});
     }
     return range;
   }
 
-  absl::StatusOr<MetaTxnResult> Txn(const std::vector<MetaCompare>& compares, const std::vector<MetaPut>& puts) override
-      ABSL_LOCKS_EXCLUDED(mu_) {
+  absl::StatusOr<MetaTxnResult> Txn(const std::vector<MetaCompare>& compares,
+                                    const std::vector<MetaPut>& puts) override ABSL_LOCKS_EXCLUDED(mu_) {
     absl::MutexLock lock(&mu_);
     RH_RETURN_IF_ERROR(health_);
     for (const MetaCompare& compare : compares) {
       const auto it = image_.entries.find(compare.key);
       const uint64_t revision = it == image_.entries.end() ? 0 : it->second.mod_revision;
-      if (revision != compare.mod_revision) return MetaTxnResult{.succeeded = false, .revision = image_.revision};
+      if (revision != compare.mod_revision)
+        return MetaTxnResult{.succeeded = false, .revision = image_.revision};
     }
     if (puts.empty()) return MetaTxnResult{.succeeded = true, .revision = image_.revision};
     Image next = image_;
@@ -123,16 +135,19 @@ class LocalMetaStore final : public MetaStore {
     }
     const std::string bytes = Encode(next);
     if (bytes.size() > kMaxFileBytes) {
-      return absl::ResourceExhaustedError(absl::StrCat("the meta store would have ", bytes.size(), " bytes, more than ",
-                                                       kMaxFileBytes, ": drop tables that are not needed"));
+      return absl::ResourceExhaustedError(absl::StrCat("the meta store would have ", bytes.size(),
+                                                       " bytes, more than ", kMaxFileBytes,
+                                                       ": drop tables that are not needed"));
     }
     const absl::Status written = ReplaceFileDurably(*fs_, path_, bytes);
     if (!written.ok()) {
-      // Without room the old file is there untouched. After any other failure nobody knows which of the two a crash would leave.
+      // Without room the old file is there untouched. After any other failure nobody knows which of the two a
+      // crash would leave.
       if (absl::IsResourceExhausted(written)) return written;
-      health_ = absl::UnavailableError(absl::StrCat("the meta store could not be written and is closed until this server is "
-                                                    "restarted: ",
-                                                    written.message()));
+      health_ = absl::UnavailableError(
+          absl::StrCat("the meta store could not be written and is closed until this server is "
+                       "restarted: ",
+                       written.message()));
       return health_;
     }
     image_ = std::move(next);
@@ -151,8 +166,8 @@ class LocalMetaStore final : public MetaStore {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<MetaStore>> OpenLocalMetaStore(FileSystem* fs, const std::string& path, ClusterId cluster,
-                                                              HistoryId history) {
+absl::StatusOr<std::unique_ptr<MetaStore>> OpenLocalMetaStore(FileSystem* fs, const std::string& path,
+                                                              ClusterId cluster, HistoryId history) {
   RH_ASSIGN_OR_RETURN(const bool exists, fs->Exists(path));
   Image image{.cluster = cluster, .history = history};
   if (!exists) {
@@ -163,7 +178,8 @@ absl::StatusOr<std::unique_ptr<MetaStore>> OpenLocalMetaStore(FileSystem* fs, co
   }
   if (image.cluster != cluster || image.history != history) {
     return absl::FailedPreconditionError(
-        absl::StrFormat("meta store file %s is of cluster %016x, history %016x; this server's are %016x, %016x: it was copied "
+        absl::StrFormat("meta store file %s is of cluster %016x, history %016x; this server's are %016x, "
+                        "%016x: it was copied "
                         "from another cluster's directory",
                         path, image.cluster, image.history, cluster, history));
   }

@@ -1,12 +1,12 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What the cluster agrees on: keys with revisions, changed only by compare-and-set (etcd's model, so that etcd can stand behind
-// it). Keys: table/<name> (EncodeSchema), table_id/<id> (the name), writer/<name> (id), counter/table and counter/writer (the
-// highest id ever given); numbers are decimal text.
+// What the cluster agrees on: keys with revisions, changed only by compare-and-set (etcd's model, so that
+// etcd can stand behind it). Keys: table/<name> (EncodeSchema), table_id/<id> (the name), writer/<name> (id),
+// counter/table and counter/writer (the highest id ever given); numbers are decimal text.
 //
 // Implementations: local (a file, replaced durably with each change), remote (asks the owner of partition 0).
-// Errors: Unavailable (ask again; a Txn that failed so may have happened: read again before repeating), DataLoss (local file
-// damaged), ResourceExhausted (disk). Thread-safe; calls block.
+// Errors: Unavailable (ask again; a Txn that failed so may have happened: read again before repeating),
+// DataLoss (local file damaged), ResourceExhausted (disk). Thread-safe; calls block.
 
 #include <cstdint>
 #include <memory>
@@ -54,11 +54,13 @@ class MetaStore {
   // All keys that begin with `prefix`.
   virtual absl::StatusOr<MetaRange> Range(std::string_view prefix) = 0;
   // Does all puts when all comparisons hold, else nothing. Durable when it returns.
-  virtual absl::StatusOr<MetaTxnResult> Txn(const std::vector<MetaCompare>& compares, const std::vector<MetaPut>& puts) = 0;
+  virtual absl::StatusOr<MetaTxnResult> Txn(const std::vector<MetaCompare>& compares,
+                                            const std::vector<MetaPut>& puts) = 0;
 };
 
-// Opens `path`, or creates it for `cluster` and `history`. FailedPrecondition when the file is another cluster's.
-absl::StatusOr<std::unique_ptr<MetaStore>> OpenLocalMetaStore(FileSystem* fs, const std::string& path, ClusterId cluster,
-                                                              HistoryId history);
+// Opens `path`, or creates it for `cluster` and `history`. FailedPrecondition when the file is another
+// cluster's.
+absl::StatusOr<std::unique_ptr<MetaStore>> OpenLocalMetaStore(FileSystem* fs, const std::string& path,
+                                                              ClusterId cluster, HistoryId history);
 
 }  // namespace rowhouse::server

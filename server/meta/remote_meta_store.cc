@@ -38,12 +38,14 @@ absl::Status ToStatus(const std::string& who, const grpc::Status& status, absl::
   if (status.ok()) return absl::OkStatus();
   switch (status.error_code()) {
     case grpc::StatusCode::DEADLINE_EXCEEDED:
-      return absl::UnavailableError(absl::StrCat(who, " did not answer within ", absl::FormatDuration(deadline)));
+      return absl::UnavailableError(
+          absl::StrCat(who, " did not answer within ", absl::FormatDuration(deadline)));
     case grpc::StatusCode::CANCELLED:
     case grpc::StatusCode::UNKNOWN:
       return absl::UnavailableError(absl::StrCat(who, ": ", status.error_message()));
     default:
-      return absl::Status(static_cast<absl::StatusCode>(status.error_code()), absl::StrCat(who, ": ", status.error_message()));
+      return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
+                          absl::StrCat(who, ": ", status.error_message()));
   }
 }
 
@@ -63,10 +65,12 @@ class RemoteMetaStore final : public MetaStore {
     const grpc::Status status = stub_->MetaRange(&context, request, &response);
     if (!status.ok()) return ToStatus(who_, status, options_.deadline);
     if (options_.cluster != 0 && response.cluster() != options_.cluster) {
-      return absl::FailedPreconditionError(absl::StrFormat("%s is of cluster %016x, this server of %016x: correct --servers",
-                                                           who_, response.cluster(), options_.cluster));
+      return absl::FailedPreconditionError(
+          absl::StrFormat("%s is of cluster %016x, this server of %016x: correct --servers", who_,
+                          response.cluster(), options_.cluster));
     }
-    MetaRange range{.revision = response.revision(), .cluster = response.cluster(), .history = response.history()};
+    MetaRange range{
+        .revision = response.revision(), .cluster = response.cluster(), .history = response.history()};
     range.kvs.reserve(response.kvs_size());
     for (pb::MetaKeyValue& kv : *response.mutable_kvs()) {
       range.kvs.push_back({.key = std::move(*kv.mutable_key()),
@@ -76,7 +80,8 @@ class RemoteMetaStore final : public MetaStore {
     return range;
   }
 
-  absl::StatusOr<MetaTxnResult> Txn(const std::vector<MetaCompare>& compares, const std::vector<MetaPut>& puts) override {
+  absl::StatusOr<MetaTxnResult> Txn(const std::vector<MetaCompare>& compares,
+                                    const std::vector<MetaPut>& puts) override {
     grpc::ClientContext context;
     SetDeadline(context, options_.deadline);
     pb::MetaTxnRequest request;
@@ -106,7 +111,8 @@ class RemoteMetaStore final : public MetaStore {
 
 class RemotePeers final : public Peers {
  public:
-  RemotePeers(const std::vector<std::string>& servers, ServerId self, const RemoteOptions& options) : options_(options) {
+  RemotePeers(const std::vector<std::string>& servers, ServerId self, const RemoteOptions& options)
+      : options_(options) {
     for (ServerId server = 0; server < servers.size(); ++server) {
       if (server == self) continue;
       peers_.push_back({.name = absl::StrCat("server ", server, " (", servers[server], ")"),
@@ -157,11 +163,13 @@ class RemotePeers final : public Peers {
 
 }  // namespace
 
-std::unique_ptr<MetaStore> MakeRemoteMetaStore(ServerId owner, const std::string& address, const RemoteOptions& options) {
+std::unique_ptr<MetaStore> MakeRemoteMetaStore(ServerId owner, const std::string& address,
+                                               const RemoteOptions& options) {
   return std::make_unique<RemoteMetaStore>(owner, address, options);
 }
 
-std::unique_ptr<Peers> MakeRemotePeers(const std::vector<std::string>& servers, ServerId self, const RemoteOptions& options) {
+std::unique_ptr<Peers> MakeRemotePeers(const std::vector<std::string>& servers, ServerId self,
+                                       const RemoteOptions& options) {
   return std::make_unique<RemotePeers>(servers, self, options);
 }
 

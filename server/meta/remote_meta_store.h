@@ -1,9 +1,10 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The meta store of a server that does not own partition 0: asks the one that does, over the internal service. And the other
-// servers as Peers. The only gRPC client inside the server.
+// The meta store of a server that does not own partition 0: asks the one that does, over the internal
+// service. And the other servers as Peers. The only gRPC client inside the server.
 //
-// Thread rule: thread-safe; calls block up to a deadline of a few seconds. Whatever keeps an answer away is Unavailable.
+// Thread rule: thread-safe; calls block up to a deadline of a few seconds. Whatever keeps an answer away is
+// Unavailable.
 
 #include <memory>
 #include <string>
@@ -22,9 +23,11 @@ struct RemoteOptions {
 };
 
 // `address`: host:port or unix:/path of server `owner`, the owner of partition 0.
-std::unique_ptr<MetaStore> MakeRemoteMetaStore(ServerId owner, const std::string& address, const RemoteOptions& options);
+std::unique_ptr<MetaStore> MakeRemoteMetaStore(ServerId owner, const std::string& address,
+                                               const RemoteOptions& options);
 
 // All servers of `servers` but `self`.
-std::unique_ptr<Peers> MakeRemotePeers(const std::vector<std::string>& servers, ServerId self, const RemoteOptions& options);
+std::unique_ptr<Peers> MakeRemotePeers(const std::vector<std::string>& servers, ServerId self,
+                                       const RemoteOptions& options);
 
 }  // namespace rowhouse::server

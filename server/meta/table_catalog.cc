@@ -26,7 +26,8 @@ constexpr int kAttempts = 32;  // of a compare-and-set that others keep winning
 constexpr absl::Duration kRetryDelay = absl::Milliseconds(500);
 constexpr absl::Duration kSoonDelay = absl::Seconds(1);
 constexpr absl::Duration kFresh = absl::Seconds(2);
-static_assert(kSoonDelay < kFresh, "the catch-up that CheckFresh begins is over before it would begin another");
+static_assert(kSoonDelay < kFresh,
+              "the catch-up that CheckFresh begins is over before it would begin another");
 
 absl::StatusOr<uint64_t> ParseNumber(const std::string& key, const std::string& value) {
   uint64_t number = 0;
@@ -38,7 +39,8 @@ absl::StatusOr<uint64_t> ParseNumber(const std::string& key, const std::string& 
 
 absl::StatusOr<TableSchema> ParseSchema(const std::string& key, const std::string& value) {
   auto schema = DecodeSchema({reinterpret_cast<const uint8_t*>(value.data()), value.size()});
-  if (!schema.ok()) return absl::DataLossError(absl::StrCat("meta store: ", key, ": ", schema.status().message()));
+  if (!schema.ok())
+    return absl::DataLossError(absl::StrCat("meta store: ", key, ": ", schema.status().message()));
   return schema;
 }
 
@@ -48,7 +50,8 @@ absl::Status TooBusy(std::string_view what) {
 }
 
 absl::Status NoTable(std::string_view name) {
-  return absl::NotFoundError(absl::StrCat("table \"", std::string(name), "\" does not exist: ListTables names those that do"));
+  return absl::NotFoundError(
+      absl::StrCat("table \"", std::string(name), "\" does not exist: ListTables names those that do"));
 }
 
 }  // namespace
@@ -85,57 +88,66 @@ absl::Status TableCatalog::FanOut(const std::string& change) {
   absl::Status status = SyncNow().status();
   if (parts_.peers != nullptr) status.Update(parts_.peers->SyncAll());
   if (status.ok()) return status;
-  return absl::UnavailableError(absl::StrCat(change, ", but not every server has caught up: ", status.message(),
-                                             "; ask again when it answers"));
+  return absl::UnavailableError(absl::StrCat(
+      change, ", but not every server has caught up: ", status.message(), "; ask again when it answers"));
 }
 
 absl::StatusOr<CreatedTable> TableCatalog::CreateTable(const TableSchema& asked, bool if_not_exists) {
   RH_RETURN_IF_ERROR(ValidateSchema(asked));
   if (asked.table_id != 0 || asked.version != 0) {
-    return absl::InvalidArgumentError(absl::StrCat("table_id ", asked.table_id, " and schema_version ", asked.version,
+    return absl::InvalidArgumentError(absl::StrCat("table_id ", asked.table_id, " and schema_version ",
+                                                   asked.version,
                                                    " must be 0 in CreateTable: the cluster gives them"));
   }
   const std::string key = absl::StrCat(kTablePrefix, asked.name);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     RH_ASSIGN_OR_RETURN(const MetaRange tables, parts_.meta->Range(kTablePrefix));
-    const auto existing = std::find_if(tables.kvs.begin(), tables.kvs.end(), [&](const auto& kv) { return kv.key == key; });
+    const auto existing =
+        std::find_if(tables.kvs.begin(), tables.kvs.end(), [&](const auto& kv) { return kv.key == key; });
     if (existing != tables.kvs.end()) {
       RH_ASSIGN_OR_RETURN(TableSchema schema, ParseSchema(key, existing->value));
       if (!if_not_exists) {
-        return absl::AlreadyExistsError(absl::StrCat("table \"", asked.name, "\" exists with table_id ", schema.table_id));
+        return absl::AlreadyExistsError(
+            absl::StrCat("table \"", asked.name, "\" exists with table_id ", schema.table_id));
       }
       TableSchema same_ids = asked;
       same_ids.table_id = schema.table_id;
       same_ids.version = schema.version;
       const absl::Status equal = ValidateAlter(schema, same_ids);
       if (!equal.ok()) {
-        return absl::AlreadyExistsError(absl::StrCat("table \"", asked.name, "\" exists with another schema: ", equal.message()));
+        return absl::AlreadyExistsError(
+            absl::StrCat("table \"", asked.name, "\" exists with another schema: ", equal.message()));
       }
-      // Its creator may have died before every server had it. A server that is down catches up before it is ready.
+      // Its creator may have died before every server had it. A server that is down catches up before it is
+      // ready.
       const absl::Status caught_up = FanOut(absl::StrCat("table \"", asked.name, "\" exists"));
       if (!caught_up.ok()) RH_LOG_WARN("{}", std::string(caught_up.message()));
       return CreatedTable{.schema = std::move(schema), .created = false};
     }
     if (tables.kvs.size() >= limits::kMaxTables) {
-      return absl::ResourceExhaustedError(absl::StrCat("the cluster has ", tables.kvs.size(), " tables, the limit is ",
-                                                       limits::kMaxTables, ": drop one first"));
+      return absl::ResourceExhaustedError(absl::StrCat("the cluster has ", tables.kvs.size(),
+                                                       " tables, the limit is ", limits::kMaxTables,
+                                                       ": drop one first"));
     }
     RH_ASSIGN_OR_RETURN(const Found counter, Get(kTableCounter));
     uint64_t last = 0;
     if (counter.exists) {
       RH_ASSIGN_OR_RETURN(last, ParseNumber(kTableCounter, counter.value));
     }
-    if (last >= UINT32_MAX) return absl::ResourceExhaustedError("every table id has been used: start a new cluster");
+    if (last >= UINT32_MAX)
+      return absl::ResourceExhaustedError("every table id has been used: start a new cluster");
     TableSchema schema = asked;
     schema.table_id = static_cast<TableId>(last + 1);
     schema.version = 1;
-    RH_ASSIGN_OR_RETURN(const MetaTxnResult result,
-                        parts_.meta->Txn({{.key = key}, {.key = kTableCounter, .mod_revision = counter.mod_revision}},
-                                         {{.key = key, .value = EncodeSchema(schema)},
-                                          {.key = absl::StrCat(kTableIdPrefix, schema.table_id), .value = schema.name},
-                                          {.key = kTableCounter, .value = absl::StrCat(last + 1)}}));
+    RH_ASSIGN_OR_RETURN(
+        const MetaTxnResult result,
+        parts_.meta->Txn({{.key = key}, {.key = kTableCounter, .mod_revision = counter.mod_revision}},
+                         {{.key = key, .value = EncodeSchema(schema)},
+                          {.key = absl::StrCat(kTableIdPrefix, schema.table_id), .value = schema.name},
+                          {.key = kTableCounter, .value = absl::StrCat(last + 1)}}));
     if (!result.succeeded) continue;
-    RH_RETURN_IF_ERROR(FanOut(absl::StrCat("table \"", schema.name, "\" was created with table_id ", schema.table_id)));
+    RH_RETURN_IF_ERROR(
+        FanOut(absl::StrCat("table \"", schema.name, "\" was created with table_id ", schema.table_id)));
     return CreatedTable{.schema = std::move(schema), .created = true};
   }
   return TooBusy("CreateTable");
@@ -148,22 +160,27 @@ absl::StatusOr<TableSchema> TableCatalog::AlterTable(const TableSchema& asked) {
   if (!found.exists) return NoTable(asked.name);
   RH_ASSIGN_OR_RETURN(const TableSchema before, ParseSchema(key, found.value));
   if (before.table_id != asked.table_id || before.version != asked.version) {
-    return absl::AbortedError(absl::StrCat("table \"", asked.name, "\" has table_id ", before.table_id, " and schema_version ",
-                                           before.version, ", the request was made for ", asked.table_id, " and ", asked.version,
-                                           ": describe it again and repeat the change"));
+    return absl::AbortedError(absl::StrCat("table \"", asked.name, "\" has table_id ", before.table_id,
+                                           " and schema_version ", before.version,
+                                           ", the request was made for ", asked.table_id, " and ",
+                                           asked.version, ": describe it again and repeat the change"));
   }
   RH_RETURN_IF_ERROR(ValidateAlter(before, asked));
   if (before.version == UINT32_MAX) {
-    return absl::ResourceExhaustedError(absl::StrCat("table \"", asked.name, "\" has used every schema_version"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("table \"", asked.name, "\" has used every schema_version"));
   }
   TableSchema after = asked;
   ++after.version;
-  RH_ASSIGN_OR_RETURN(const MetaTxnResult result, parts_.meta->Txn({{.key = key, .mod_revision = found.mod_revision}},
-                                                                   {{.key = key, .value = EncodeSchema(after)}}));
+  RH_ASSIGN_OR_RETURN(const MetaTxnResult result,
+                      parts_.meta->Txn({{.key = key, .mod_revision = found.mod_revision}},
+                                       {{.key = key, .value = EncodeSchema(after)}}));
   if (!result.succeeded) {
-    return absl::AbortedError(absl::StrCat("table \"", asked.name, "\" was changed meanwhile: describe it again and repeat"));
+    return absl::AbortedError(
+        absl::StrCat("table \"", asked.name, "\" was changed meanwhile: describe it again and repeat"));
   }
-  RH_RETURN_IF_ERROR(FanOut(absl::StrCat("table \"", after.name, "\" was altered to schema_version ", after.version)));
+  RH_RETURN_IF_ERROR(
+      FanOut(absl::StrCat("table \"", after.name, "\" was altered to schema_version ", after.version)));
   return after;
 }
 
@@ -177,7 +194,8 @@ absl::StatusOr<TableId> TableCatalog::DropTable(std::string_view name) {
     RH_ASSIGN_OR_RETURN(
         const MetaTxnResult result,
         parts_.meta->Txn({{.key = key, .mod_revision = found.mod_revision}},
-                         {{.key = key, .erase = true}, {.key = absl::StrCat(kTableIdPrefix, schema.table_id), .erase = true}}));
+                         {{.key = key, .erase = true},
+                          {.key = absl::StrCat(kTableIdPrefix, schema.table_id), .erase = true}}));
     if (!result.succeeded) continue;
     RH_RETURN_IF_ERROR(FanOut(absl::StrCat("table \"", std::string(name), "\" was dropped")));
     return schema.table_id;
@@ -207,7 +225,8 @@ absl::StatusOr<RegisteredWriter> TableCatalog::RegisterWriter(std::string_view n
                                          {{.key = key, .value = id}, {.key = kWriterCounter, .value = id}}));
     if (!result.succeeded) continue;
     if (out.replaced != 0) {
-      RH_RETURN_IF_ERROR(FanOut(absl::StrCat("writer ", out.replaced, " of \"", std::string(name), "\" was replaced by ", id)));
+      RH_RETURN_IF_ERROR(FanOut(
+          absl::StrCat("writer ", out.replaced, " of \"", std::string(name), "\" was replaced by ", id)));
     }
     return out;
   }
@@ -242,7 +261,8 @@ absl::StatusOr<uint64_t> TableCatalog::SyncNow() {
   }
   const absl::Time begun = absl::Now();
   const auto range = parts_.meta->Range("");
-  const absl::StatusOr<uint64_t> reached = range.ok() ? Apply(*range) : absl::StatusOr<uint64_t>(range.status());
+  const absl::StatusOr<uint64_t> reached =
+      range.ok() ? Apply(*range) : absl::StatusOr<uint64_t>(range.status());
   absl::MutexLock lock(&mu_);
   if (!reached.ok()) {
     if (!synced_.ok()) synced_ = reached.status();
@@ -258,9 +278,10 @@ absl::StatusOr<uint64_t> TableCatalog::SyncNow() {
 absl::StatusOr<uint64_t> TableCatalog::Apply(const MetaRange& range) {
   // Another cluster's store would have this server drop every table it has.
   if (range.cluster != parts_.cluster || range.history != parts_.history) {
-    return absl::FailedPreconditionError(absl::StrFormat(
-        "the meta store is of cluster %016x, history %016x; this server's are %016x, %016x: it is another cluster's",
-        range.cluster, range.history, parts_.cluster, parts_.history));
+    return absl::FailedPreconditionError(
+        absl::StrFormat("the meta store is of cluster %016x, history %016x; this server's are %016x, %016x: "
+                        "it is another cluster's",
+                        range.cluster, range.history, parts_.cluster, parts_.history));
   }
   RH_ASSIGN_OR_RETURN(const WriterFloor floor, FloorOf(range));
   absl::Status status;
@@ -294,7 +315,8 @@ absl::Status TableCatalog::ApplyTables(const MetaRange& range) {
     const absl::Status taken = parts_.target->TakeUp(schema);
     if (taken.ok()) {
       applied_[table] = schema.version;
-      RH_LOG_INFO("table \"{}\" taken up: table_id {}, schema_version {}, dim {}", schema.name, table, schema.version, schema.dim);
+      RH_LOG_INFO("table \"{}\" taken up: table_id {}, schema_version {}, dim {}", schema.name, table,
+                  schema.version, schema.dim);
     }
     status.Update(taken);
   }
@@ -324,8 +346,8 @@ void TableCatalog::SyncSoon() {
 absl::Status TableCatalog::CheckFresh() {
   absl::MutexLock lock(&mu_);
   if (!synced_.ok()) {
-    return absl::UnavailableError(absl::StrCat("this server has not caught up with the meta store since it was started: ",
-                                               synced_.message()));
+    return absl::UnavailableError(absl::StrCat(
+        "this server has not caught up with the meta store since it was started: ", synced_.message()));
   }
   if (absl::Now() - fresh_as_of_ < kFresh) return absl::OkStatus();
   soon_ = true;

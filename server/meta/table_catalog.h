@@ -1,11 +1,14 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The catalog over a meta store: every change is a compare-and-set there, then a catch-up here and on every other server.
+// The catalog over a meta store: every change is a compare-and-set there, then a catch-up here and on every
+// other server.
 //
-// Catch-up (SyncNow) reads the whole store and makes this server's tables, and its partitions' writer floor, what the store says;
-// it asks nothing about the past, so it repairs whatever a crash or a lost message left behind.
+// Catch-up (SyncNow) reads the whole store and makes this server's tables, and its partitions' writer floor,
+// what the store says; it asks nothing about the past, so it repairs whatever a crash or a lost message left
+// behind.
 //
-// Thread rule: thread-safe; Start and Stop from one thread. Nothing of Parts is owned; all outlive the catalog.
+// Thread rule: thread-safe; Start and Stop from one thread. Nothing of Parts is owned; all outlive the
+// catalog.
 
 #include <map>
 #include <memory>
@@ -23,7 +26,8 @@
 
 namespace rowhouse::server {
 
-// What a catch-up does to this server. Called by one thread at a time; calls block on the disk, and are idempotent.
+// What a catch-up does to this server. Called by one thread at a time; calls block on the disk, and are
+// idempotent.
 class CatalogTarget {
  public:
   virtual ~CatalogTarget() = default;
@@ -62,8 +66,8 @@ class TableCatalog final : public Catalog {
   absl::StatusOr<uint64_t> SyncNow() override ABSL_LOCKS_EXCLUDED(sync_mu_, mu_);
   void SyncSoon() override ABSL_LOCKS_EXCLUDED(mu_);
 
-  // For a request that names what this server does not have. OK: it caught up a moment ago, there is no such thing. Unavailable: it
-  // may be behind; a catch-up was begun, try again. Never blocks.
+  // For a request that names what this server does not have. OK: it caught up a moment ago, there is no such
+  // thing. Unavailable: it may be behind; a catch-up was begun, try again. Never blocks.
   absl::Status CheckFresh() ABSL_LOCKS_EXCLUDED(mu_);
   // Whether this server has caught up once since it was started; if not, why the last attempt failed.
   absl::Status synced() const ABSL_LOCKS_EXCLUDED(mu_);
@@ -87,18 +91,19 @@ class TableCatalog final : public Catalog {
   // Guarded.
   absl::Mutex sync_mu_;  // one catch-up at a time; held across disk and network
   std::map<TableId, SchemaVersion> applied_ ABSL_GUARDED_BY(sync_mu_);  // taken up by this object
-  uint64_t covered_ ABSL_GUARDED_BY(sync_mu_) = 0;                      // calls that the last catch-up answers
+  uint64_t covered_ ABSL_GUARDED_BY(sync_mu_) = 0;  // calls that the last catch-up answers
   uint64_t revision_ ABSL_GUARDED_BY(sync_mu_) = 0;
   mutable absl::Mutex mu_;
   uint64_t calls_ ABSL_GUARDED_BY(mu_) = 0;
   absl::Status synced_ ABSL_GUARDED_BY(mu_) = absl::UnavailableError("the meta store has not been asked yet");
-  absl::Time fresh_as_of_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();  // when the last catch-up that succeeded began
+  absl::Time fresh_as_of_ ABSL_GUARDED_BY(mu_) =
+      absl::InfinitePast();  // when the last catch-up that succeeded began
   bool soon_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
 };
 
-// The floor that the store's writers give: living writers are those with a name, every other id up to the counter is dead.
-// DataLoss when a value is no number.
+// The floor that the store's writers give: living writers are those with a name, every other id up to the
+// counter is dead. DataLoss when a value is no number.
 absl::StatusOr<WriterFloor> FloorOf(const MetaRange& range);
 
 }  // namespace rowhouse::server

@@ -1,10 +1,11 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The maths of one row's update. The last step of the push staircase: Table::Push -> RowStore::Update -> Optimizer::Apply.
+// The maths of one row's update. The last step of the push staircase: Table::Push -> RowStore::Update ->
+// Optimizer::Apply.
 //
-// An optimizer is stateless and const: what it remembers of a row lies in the row's state floats. Thread-safe. Arithmetic is
-// IEEE binary32 in one written order (no contraction, no reassociation; sums over a row in the fixed 16-lane tree of
-// kernels.h), so that the same pushes give the same bits on every machine.
+// An optimizer is stateless and const: what it remembers of a row lies in the row's state floats.
+// Thread-safe. Arithmetic is IEEE binary32 in one written order (no contraction, no reassociation; sums over
+// a row in the fixed 16-lane tree of kernels.h), so that the same pushes give the same bits on every machine.
 
 #include <cstddef>
 #include <cstdint>
@@ -15,7 +16,8 @@
 
 namespace rowhouse::server {
 
-// Version of all update rules together, kept in each log record: a replay by a binary that computes otherwise is refused.
+// Version of all update rules together, kept in each log record: a replay by a binary that computes otherwise
+// is refused.
 inline constexpr uint32_t kUpdateRuleVersion = 1;
 
 class Optimizer {
@@ -27,8 +29,9 @@ class Optimizer {
   virtual uint32_t StateFloats(uint32_t dim) const = 0;
   // The state of a row never updated. `state`: StateFloats(dim) floats.
   virtual void InitState(const OptimizerSpec& spec, uint32_t dim, float* state) const = 0;
-  // One update. `gradient` and `weights`: dim floats; `state`: StateFloats(dim) floats; none may overlap; no alignment is
-  // required beyond that of float. NaN results are stored as the canonical quiet NaN (0x7FC00000).
+  // One update. `gradient` and `weights`: dim floats; `state`: StateFloats(dim) floats; none may overlap; no
+  // alignment is required beyond that of float. NaN results are stored as the canonical quiet NaN
+  // (0x7FC00000).
   virtual void Apply(const HyperParameters& hyper, uint32_t dim, const float* gradient, float* weights,
                      float* state) const = 0;
 };
@@ -36,8 +39,8 @@ class Optimizer {
 // The optimizer of a kind; one object for the process, never destroyed. Null for a number outside the enum.
 const Optimizer* GetOptimizer(OptimizerKind kind);
 
-// Sets the floating-point mode that Apply needs (round to nearest, no flush-to-zero, no denormals-are-zero) and puts back the
-// caller's on destruction: a library in the process may have set another. Same thread only.
+// Sets the floating-point mode that Apply needs (round to nearest, no flush-to-zero, no denormals-are-zero)
+// and puts back the caller's on destruction: a library in the process may have set another. Same thread only.
 class FloatingPointMode {
  public:
   FloatingPointMode();

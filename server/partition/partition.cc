@@ -19,7 +19,8 @@ bool HasRows(RecordType type) {
 
 }  // namespace
 
-Partition::Partition(const Identity& identity, RowStore* rows, TableRegistry* tables, Executor* executor, Clock* clock)
+Partition::Partition(const Identity& identity, RowStore* rows, TableRegistry* tables, Executor* executor,
+                     Clock* clock)
     : identity_(identity), rows_(rows), tables_(tables), executor_(executor), clock_(clock) {}
 
 void Partition::SetLog(LogWriter* log) {
@@ -39,17 +40,20 @@ absl::Status Partition::Admit(const Part& part, bool* duplicate) const {
   *duplicate = false;
   if (!health_.ok()) return health_;
   if (part.header.writer != 0) {
-    RH_ASSIGN_OR_RETURN(const WriterWindow::Verdict verdict, window_.Check(part.header.writer, part.header.seq,
-                                                                          part.header.low, part.header.fingerprint));
+    RH_ASSIGN_OR_RETURN(
+        const WriterWindow::Verdict verdict,
+        window_.Check(part.header.writer, part.header.seq, part.header.low, part.header.fingerprint));
     *duplicate = verdict == WriterWindow::Verdict::kDuplicate;
     if (!*duplicate && IsDying(part.header.writer)) {
-      return absl::UnavailableError(absl::StrCat("writer ", part.header.writer, " is being declared dead: register a new one"));
+      return absl::UnavailableError(
+          absl::StrCat("writer ", part.header.writer, " is being declared dead: register a new one"));
     }
   }
   for (const PushSlice& slice : part.slices) {
     auto known = known_.find(slice.table);
     if (known == known_.end() || known->second.dropped) {
-      return absl::NotFoundError(absl::StrCat("table_id ", slice.table, " was dropped while the push was on its way"));
+      return absl::NotFoundError(
+          absl::StrCat("table_id ", slice.table, " was dropped while the push was on its way"));
     }
   }
   if (last_lsn_ >= limits::kMaxLsn) return absl::InternalError("the partition has used all its LSNs");
@@ -60,7 +64,8 @@ bool Partition::IsDying(WriterId writer) const {
   return std::any_of(pending_.begin(), pending_.end(), [writer](const auto& pending) {
     if (pending->part.header.type != RecordType::kWriterFloor) return false;
     const auto floor = DecodeWriterFloor(pending->part.body.span());
-    return floor.ok() && (writer <= floor->floor || std::binary_search(floor->dead.begin(), floor->dead.end(), writer));
+    return floor.ok() &&
+           (writer <= floor->floor || std::binary_search(floor->dead.begin(), floor->dead.end(), writer));
   });
 }
 
@@ -79,10 +84,13 @@ void Partition::Submit(Part part, absl::AnyInvocable<void(PartOutcome)> done) {
     absl::MutexLock lock(&mu_);
     refusal.status = Admit(part, &refusal.duplicate);
     refusal.lsn = applied_lsn_;
-    Pending* earlier = refusal.status.ok() && !refusal.duplicate ? FindPending(part.header.writer, part.header.seq) : nullptr;
+    Pending* earlier = refusal.status.ok() && !refusal.duplicate
+                           ? FindPending(part.header.writer, part.header.seq)
+                           : nullptr;
     if (earlier != nullptr && earlier->part.header.fingerprint != part.header.fingerprint) {
-      refusal.status = absl::InvalidArgumentError(absl::StrCat("seq ", part.header.seq, " of writer ", part.header.writer,
-                                                               " is being applied with other content"));
+      refusal.status =
+          absl::InvalidArgumentError(absl::StrCat("seq ", part.header.seq, " of writer ", part.header.writer,
+                                                  " is being applied with other content"));
     } else if (earlier != nullptr) {
       earlier->duplicates.push_back(std::move(done));
       done = nullptr;
@@ -236,15 +244,16 @@ void Partition::Note(const RecordHeader& header, absl::Span<const uint8_t> body)
 absl::StatusOr<Part> Partition::PrepareReplay(const Record& record) {
   const RecordHeader& header = record.header;
   const auto damaged = [&](const std::string& what) {
-    return absl::DataLossError(absl::StrCat("log record ", header.sequence, " of partition ", header.partition, " at LSN ",
-                                            header.lsn, ": ", what));
+    return absl::DataLossError(absl::StrCat("log record ", header.sequence, " of partition ",
+                                            header.partition, " at LSN ", header.lsn, ": ", what));
   };
   if (header.history != identity_.history) return damaged("belongs to another history");
-  if (header.epoch > identity_.epoch) return damaged(absl::StrCat("is of epoch ", header.epoch, ", the partition is in ", identity_.epoch));
+  if (header.epoch > identity_.epoch)
+    return damaged(absl::StrCat("is of epoch ", header.epoch, ", the partition is in ", identity_.epoch));
   if (header.update_rule_version > kUpdateRuleVersion) {
-    return absl::FailedPreconditionError(absl::StrCat("log record ", header.sequence, " was made with update rules ",
-                                                      header.update_rule_version, "; this binary knows ", kUpdateRuleVersion,
-                                                      ": start the newer binary"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "log record ", header.sequence, " was made with update rules ", header.update_rule_version,
+        "; this binary knows ", kUpdateRuleVersion, ": start the newer binary"));
   }
   Part part;
   part.header = header;
@@ -260,17 +269,21 @@ absl::StatusOr<Part> Partition::PrepareReplay(const Record& record) {
     RH_ASSIGN_OR_RETURN(std::vector<PushSlice> slices, ParsePushBody(record.body));
     for (const PushSlice& slice : slices) {
       std::shared_ptr<Table> table = tables_->FindAny(slice.table);
-      if (table == nullptr) return damaged(absl::StrCat("names table_id ", slice.table, ", which has no schema record"));
+      if (table == nullptr)
+        return damaged(absl::StrCat("names table_id ", slice.table, ", which has no schema record"));
       const bool has_values = header.type == RecordType::kPush;
-      if (has_values && slice.dim != table->layout().dim) return damaged("has rows of another dim than its table");
-      if (header.type == RecordType::kExpire && !table->layout().has_last_push_time) return damaged("expires rows without a time");
+      if (has_values && slice.dim != table->layout().dim)
+        return damaged("has rows of another dim than its table");
+      if (header.type == RecordType::kExpire && !table->layout().has_last_push_time)
+        return damaged("expires rows without a time");
       // Volatile rows are back at their beginning: the log never promised them.
       if (table->RowsSpec().is_volatile) continue;
       part.slices.push_back(slice);
       part.tables.push_back(std::move(table));
     }
   } else {
-    return damaged(absl::StrCat("has type ", static_cast<int>(header.type), ", which this binary does not know"));
+    return damaged(
+        absl::StrCat("has type ", static_cast<int>(header.type), ", which this binary does not know"));
   }
   return part;
 }
@@ -280,14 +293,16 @@ absl::Status Partition::Replay(const Record& record) {
     absl::MutexLock lock(&mu_);
     if (record.header.lsn <= redo_lsn_) return absl::OkStatus();
     if (record.header.lsn <= applied_lsn_) {
-      return absl::DataLossError(absl::StrCat("log record ", record.header.sequence, " of partition ", identity_.partition,
-                                              " has LSN ", record.header.lsn, " after LSN ", applied_lsn_));
+      return absl::DataLossError(absl::StrCat("log record ", record.header.sequence, " of partition ",
+                                              identity_.partition, " has LSN ", record.header.lsn,
+                                              " after LSN ", applied_lsn_));
     }
     if (record.header.committed_lsn > applied_lsn_) {
       return absl::DataLossError(absl::StrCat(
-          "the log lacks records of partition ", identity_.partition, " after LSN ", applied_lsn_, ": its record at LSN ",
-          record.header.lsn, " was made when LSN ", record.header.committed_lsn,
-          " was applied; the oldest segments were removed, or the spill directory is older than the log. Put back what is missing"));
+          "the log lacks records of partition ", identity_.partition, " after LSN ", applied_lsn_,
+          ": its record at LSN ", record.header.lsn, " was made when LSN ", record.header.committed_lsn,
+          " was applied; the oldest segments were removed, or the spill directory is older than the log. Put "
+          "back what is missing"));
     }
   }
   RH_ASSIGN_OR_RETURN(Part part, PrepareReplay(record));

@@ -1,12 +1,14 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// One partition: a deterministic state machine fed by records. The order of pushes, exactly-once and the log meet here.
+// One partition: a deterministic state machine fed by records. The order of pushes, exactly-once and the log
+// meet here.
 //
-// A part's way: PartitionSet has pinned its rows -> Submit: window, LSN, log -> (commit) -> Apply in LSN order -> done. Live
-// traffic and replay call the same Apply.
+// A part's way: PartitionSet has pinned its rows -> Submit: window, LSN, log -> (commit) -> Apply in LSN
+// order -> done. Live traffic and replay call the same Apply.
 //
-// Thread rule: thread-safe. mu_ is never held across the disk or a row's update. Applies run one at a time, in LSN order, on the
-// executor (or in Submit itself for parts that need no log). Lifetime: until every submitted part is done.
+// Thread rule: thread-safe. mu_ is never held across the disk or a row's update. Applies run one at a time,
+// in LSN order, on the executor (or in Submit itself for parts that need no log). Lifetime: until every
+// submitted part is done.
 
 #include <deque>
 #include <map>
@@ -27,9 +29,9 @@ namespace rowhouse::server {
 
 // A pinned, encoded part of a push or delete, or a system record, on its way through a partition.
 struct Part {
-  RecordHeader header;               // type, kind, writer, seq, low, part_count, fingerprint, step, group_size, rank
+  RecordHeader header;  // type, kind, writer, seq, low, part_count, fingerprint, step, group_size, rank
   Buffer body;
-  std::vector<PushSlice> slices;     // of body (kPush, kDelete, kExpire); their rows are pinned
+  std::vector<PushSlice> slices;               // of body (kPush, kDelete, kExpire); their rows are pinned
   std::vector<std::shared_ptr<Table>> tables;  // of slices
   Durability durability = Durability::kSync;
 };
@@ -51,12 +53,14 @@ class Partition {
     Generation generation = 0;
   };
   // Nothing is owned; all outlive the partition. `log` may be null until SetLog (recovery).
-  Partition(const Identity& identity, RowStore* rows, TableRegistry* tables, Executor* executor, Clock* clock);
+  Partition(const Identity& identity, RowStore* rows, TableRegistry* tables, Executor* executor,
+            Clock* clock);
 
   // ---- recovery, before any traffic, one thread
   // Takes the state that WriteBack last wrote; empty for a new partition.
   absl::Status LoadState(absl::Span<const uint8_t> state);
-  // Replays one record of the log: skipped when at or below the redo LSN. Reads cold rows; may fail. Never applies a part twice.
+  // Replays one record of the log: skipped when at or below the redo LSN. Reads cold rows; may fail. Never
+  // applies a part twice.
   absl::Status Replay(const Record& record);
   // Traffic may begin.
   void SetLog(LogWriter* log);
@@ -68,8 +72,8 @@ class Partition {
   void Submit(Part part, absl::AnyInvocable<void(PartOutcome)> done) ABSL_LOCKS_EXCLUDED(mu_);
 
   // ---- durability
-  // Writes dirty rows and then the state to spill. The LSN that the state stands for: records at or below it need no replay once
-  // FlushSpill has returned. Blocks on the disk.
+  // Writes dirty rows and then the state to spill. The LSN that the state stands for: records at or below it
+  // need no replay once FlushSpill has returned. Blocks on the disk.
   absl::StatusOr<Lsn> Sweep() ABSL_LOCKS_EXCLUDED(sweep_mu_, mu_);
   // The LSN below which the log is not needed any more; raised by the owner of sweeps after FlushSpill.
   void SetDurableRedoLsn(Lsn lsn) ABSL_LOCKS_EXCLUDED(mu_);
@@ -103,9 +107,10 @@ class Partition {
     bool dropped = false;
   };
 
-  // The one state transition, for live traffic, replay, replicas and restore. Requires: rows pinned. Cannot fail.
-  // Returns the rows that a kExpire erased.
-  uint64_t Apply(const RecordHeader& header, const Part& part, absl::Span<const uint8_t> body) ABSL_LOCKS_EXCLUDED(mu_);
+  // The one state transition, for live traffic, replay, replicas and restore. Requires: rows pinned. Cannot
+  // fail. Returns the rows that a kExpire erased.
+  uint64_t Apply(const RecordHeader& header, const Part& part, absl::Span<const uint8_t> body)
+      ABSL_LOCKS_EXCLUDED(mu_);
   // Order's own part of Apply: windows, schemas, floors.
   void Note(const RecordHeader& header, absl::Span<const uint8_t> body) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Whether the part may get an LSN; sets *duplicate when it was applied before.
@@ -114,8 +119,9 @@ class Partition {
   // Whether a record that is on its way to be applied declares the writer dead.
   bool IsDying(WriterId writer) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnCommit(Pending* pending, absl::Status status) ABSL_LOCKS_EXCLUDED(mu_);
-  // Makes the caller the one who must call (or post) Drain; false when nothing can be applied or somebody else does it. Since
-  // nothing is applied until then, the partition's users cannot be gone before the caller has posted.
+  // Makes the caller the one who must call (or post) Drain; false when nothing can be applied or somebody
+  // else does it. Since nothing is applied until then, the partition's users cannot be gone before the caller
+  // has posted.
   bool TakeDrain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Applies committed parts from the head of pending_ until one is not committed. Requires: TakeDrain.
   void Drain() ABSL_LOCKS_EXCLUDED(mu_);
@@ -137,10 +143,10 @@ class Partition {
   mutable absl::Mutex mu_;
   LogWriter* log_ ABSL_GUARDED_BY(mu_) = nullptr;
   absl::Status health_ ABSL_GUARDED_BY(mu_);
-  Lsn last_lsn_ ABSL_GUARDED_BY(mu_) = 0;       // given
+  Lsn last_lsn_ ABSL_GUARDED_BY(mu_) = 0;  // given
   Lsn applied_lsn_ ABSL_GUARDED_BY(mu_) = 0;
-  Lsn logged_lsn_ ABSL_GUARDED_BY(mu_) = 0;     // of the last applied part that has a record, since start
-  Lsn redo_lsn_ ABSL_GUARDED_BY(mu_) = 0;       // of the state last written by a sweep, or loaded
+  Lsn logged_lsn_ ABSL_GUARDED_BY(mu_) = 0;  // of the last applied part that has a record, since start
+  Lsn redo_lsn_ ABSL_GUARDED_BY(mu_) = 0;    // of the state last written by a sweep, or loaded
   Lsn durable_redo_lsn_ ABSL_GUARDED_BY(mu_) = 0;
   WriterWindow window_ ABSL_GUARDED_BY(mu_);
   std::map<TableId, KnownTable> known_ ABSL_GUARDED_BY(mu_);

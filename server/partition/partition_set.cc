@@ -23,9 +23,11 @@ uint32_t RetryAfter(const absl::Status& status) {
 PartitionSet::PartitionSet(const PartitionSetOptions& options, const Parts& parts)
     : options_(options), parts_(parts), map_(parts.map), by_id_(parts.map->partition_count(), nullptr) {
   for (PartitionId p : map_->OwnedBy(options_.server)) {
-    owned_.push_back(std::make_unique<Partition>(
-        Partition::Identity{.partition = p, .history = options_.history, .epoch = map_->epoch(p), .generation = options_.generation}, parts_.rows, parts_.tables,
-        parts_.appliers, parts_.clock));
+    owned_.push_back(std::make_unique<Partition>(Partition::Identity{.partition = p,
+                                                                     .history = options_.history,
+                                                                     .epoch = map_->epoch(p),
+                                                                     .generation = options_.generation},
+                                                 parts_.rows, parts_.tables, parts_.appliers, parts_.clock));
     by_id_[p] = owned_.back().get();
   }
 }
@@ -41,7 +43,8 @@ void PartitionSet::Stop() {
   }
   if (sweeper_ != nullptr) sweeper_->join();
   sweeper_.reset();
-  // The log itself lives on until this object is destroyed: the row store may still ask for it before it writes rows.
+  // The log itself lives on until this object is destroyed: the row store may still ask for it before it
+  // writes rows.
   if (log_ != nullptr) SyncLog().IgnoreError();  // a log that has failed was reported by health()
 }
 
@@ -57,18 +60,21 @@ void PartitionSet::End() {
   --in_flight_;
 }
 
-std::optional<PartitionFailure> PartitionSet::CheckPartition(PartitionId p, absl::Span<const PartitionPosition> epochs) const {
+std::optional<PartitionFailure> PartitionSet::CheckPartition(
+    PartitionId p, absl::Span<const PartitionPosition> epochs) const {
   Partition* partition = this->partition(p);
   if (partition == nullptr) {
     return PartitionFailure{.partition = p,
-                            .status = absl::FailedPreconditionError(absl::StrCat(
-                                "partition ", p, " is not owned by server ", options_.server, ": ask GetPartitionMap for its owner"))};
+                            .status = absl::FailedPreconditionError(
+                                absl::StrCat("partition ", p, " is not owned by server ", options_.server,
+                                             ": ask GetPartitionMap for its owner"))};
   }
   PartitionFailure failure{.partition = p, .status = partition->health(), .epoch = partition->epoch()};
   for (const PartitionPosition& expected : epochs) {
     if (expected.partition == p && expected.epoch != partition->epoch()) {
-      failure.status = absl::AbortedError(absl::StrCat("partition ", p, " is in epoch ", partition->epoch(), ", the request has ",
-                                                       expected.epoch, ": fetch the partition map again"));
+      failure.status = absl::AbortedError(absl::StrCat("partition ", p, " is in epoch ", partition->epoch(),
+                                                       ", the request has ", expected.epoch,
+                                                       ": fetch the partition map again"));
     }
   }
   if (failure.status.ok()) return std::nullopt;
@@ -82,8 +88,8 @@ std::optional<PartitionFailure> PartitionSet::CheckPartition(PartitionId p, absl
 struct PartitionSet::PullOperation {
   std::vector<ReadBatch> batches;
   std::vector<std::shared_ptr<Table>> tables;  // held so that none is removed under the read
-  // Where some partitions cannot answer: ids and rows of those that can, copied together; `from[i]` is the batch's request
-  // position of kept id i.
+  // Where some partitions cannot answer: ids and rows of those that can, copied together; `from[i]` is the
+  // batch's request position of kept id i.
   struct Filtered {
     std::vector<Id> ids;
     std::vector<uint32_t> from;
@@ -100,7 +106,8 @@ struct PartitionSet::PullOperation {
     for (const auto& f : filtered) {
       for (size_t i = 0; i < f->from.size(); ++i) {
         const uint32_t to = f->from[i];
-        std::memcpy(f->target.values + size_t{to} * f->dim, f->values.data() + i * f->dim, size_t{f->dim} * 4);
+        std::memcpy(f->target.values + size_t{to} * f->dim, f->values.data() + i * f->dim,
+                    size_t{f->dim} * 4);
         if (f->stored[i / 8] >> (i % 8) & 1) f->target.stored[to / 8] |= static_cast<uint8_t>(1u << (to % 8));
       }
     }
@@ -124,14 +131,17 @@ std::vector<PartitionFailure> PartitionSet::FindPullFailures(const PullRequest& 
     if (expected.partition < by_id_.size()) check(expected.partition);
   }
   const auto has_failed = [&](PartitionId p) {
-    return std::any_of(failures.begin(), failures.end(), [p](const PartitionFailure& f) { return f.partition == p; });
+    return std::any_of(failures.begin(), failures.end(),
+                       [p](const PartitionFailure& f) { return f.partition == p; });
   };
   for (const PartitionPosition& least : request.min_lsn) {
     Partition* partition = this->partition(least.partition);
-    if (partition == nullptr || partition->applied_lsn() >= least.lsn || has_failed(least.partition)) continue;
+    if (partition == nullptr || partition->applied_lsn() >= least.lsn || has_failed(least.partition))
+      continue;
     failures.push_back({.partition = least.partition,
-                        .status = absl::UnavailableError(absl::StrCat("partition ", least.partition, " has applied LSN ",
-                                                                      partition->applied_lsn(), ", the request waits for ", least.lsn)),
+                        .status = absl::UnavailableError(
+                            absl::StrCat("partition ", least.partition, " has applied LSN ",
+                                         partition->applied_lsn(), ", the request waits for ", least.lsn)),
                         .epoch = partition->epoch(),
                         .lsn = partition->applied_lsn(),
                         .retry_after_ms = kRetryAfterMs});
@@ -155,7 +165,8 @@ void PartitionSet::FilterPull(const PullRequest& request, PullOperation& op) con
     f->values.resize(f->ids.size() * f->dim);
     f->stored.resize((f->ids.size() + 7) / 8);
     f->target = table.target;
-    op.batches.push_back({.table = table.table, .ids = f->ids, .target = {f->values.data(), f->stored.data()}});
+    op.batches.push_back(
+        {.table = table.table, .ids = f->ids, .target = {f->values.data(), f->stored.data()}});
     op.filtered.push_back(std::move(f));
   }
 }
@@ -191,7 +202,8 @@ void PartitionSet::Pull(const PullRequest* request, absl::AnyInvocable<void(Pull
     op->done(std::move(op->outcome));
     End();
   };
-  if (std::all_of(op->batches.begin(), op->batches.end(), [](const ReadBatch& b) { return b.misses.empty(); })) {
+  if (std::all_of(op->batches.begin(), op->batches.end(),
+                  [](const ReadBatch& b) { return b.misses.empty(); })) {
     finish();
     return;
   }
@@ -282,7 +294,8 @@ void PartitionSet::RunPush(std::shared_ptr<PushOperation> op) {
   // All parts' cold rows are read together, in parallel.
   std::vector<RowBatch> batches;
   for (const auto& [partition, part] : fresh) {
-    for (const PushSlice& slice : part.slices) batches.push_back({.table = slice.table, .partition = partition, .ids = slice.ids});
+    for (const PushSlice& slice : part.slices)
+      batches.push_back({.table = slice.table, .partition = partition, .ids = slice.ids});
   }
   const absl::Status pinned = parts_.rows->Pin(batches);
   if (!pinned.ok()) {
@@ -302,7 +315,8 @@ void PartitionSet::RunPush(std::shared_ptr<PushOperation> op) {
       } else {
         absl::MutexLock lock(&op->mu);
         op->outcome.duplicate_parts += done.duplicate;
-        op->outcome.applied.push_back({.partition = partition->id(), .epoch = partition->epoch(), .lsn = done.lsn});
+        op->outcome.applied.push_back(
+            {.partition = partition->id(), .epoch = partition->epoch(), .lsn = done.lsn});
       }
       FinishOne(op);
     });
@@ -310,7 +324,8 @@ void PartitionSet::RunPush(std::shared_ptr<PushOperation> op) {
   FinishOne(op);
 }
 
-std::vector<SplitPush::PartitionPart> PartitionSet::KeepNewParts(PushOperation& op, std::vector<SplitPush::PartitionPart> parts) {
+std::vector<SplitPush::PartitionPart> PartitionSet::KeepNewParts(
+    PushOperation& op, std::vector<SplitPush::PartitionPart> parts) {
   std::vector<SplitPush::PartitionPart> fresh;
   const absl::Status room = log_->CheckRoom();
   for (auto& candidate : parts) {
@@ -346,7 +361,10 @@ absl::Status PartitionSet::health() const {
 }
 
 PartitionSetStats PartitionSet::stats() const {
-  PartitionSetStats stats{.duplicate_parts = duplicate_parts_, .skipped_rows = skipped_rows_, .push_parts = push_parts_, .sweeps = sweeps_};
+  PartitionSetStats stats{.duplicate_parts = duplicate_parts_,
+                          .skipped_rows = skipped_rows_,
+                          .push_parts = push_parts_,
+                          .sweeps = sweeps_};
   if (log_ != nullptr) stats.log = log_->stats();
   return stats;
 }

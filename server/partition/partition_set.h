@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The partitions that this server owns: splits a request, runs its parts, gathers the answers in request order. Also recovery,
-// system records to all partitions, and the sweeper.
+// The partitions that this server owns: splits a request, runs its parts, gathers the answers in request
+// order. Also recovery, system records to all partitions, and the sweeper.
 //
 // Thread rule: thread-safe after Recover. Requests may be answered on another thread than they came on.
 
@@ -45,9 +45,10 @@ class PartitionSet {
     Clock* clock = nullptr;
     RowStore* rows = nullptr;
     TableRegistry* tables = nullptr;
-    Executor* workers = nullptr;   // pushes; they may wait for memory
-    Executor* appliers = nullptr;  // applies, which give memory back: never the same threads as workers, unless inline
-    Executor* io = nullptr;       // pulls that wait for spill
+    Executor* workers = nullptr;  // pushes; they may wait for memory
+    Executor* appliers =
+        nullptr;  // applies, which give memory back: never the same threads as workers, unless inline
+    Executor* io = nullptr;  // pulls that wait for spill
     std::shared_ptr<const PartitionMap> map;
   };
   PartitionSet(const PartitionSetOptions& options, const Parts& parts);
@@ -55,12 +56,12 @@ class PartitionSet {
 
   // Loads states from spill, replays the log, opens it, starts the sweeper. Blocks.
   absl::Status Recover();
-  // Finishes what was submitted, stops the sweeper, syncs the log. Idempotent. Afterwards destroy the executors (they run the
-  // small leftovers that are queued), then the row store, then this object.
+  // Finishes what was submitted, stops the sweeper, syncs the log. Idempotent. Afterwards destroy the
+  // executors (they run the small leftovers that are queued), then the row store, then this object.
   void Stop();
 
-  // Reads. Memory hits are answered in the call; misses on the io executor. The request must live until `done`, which is called
-  // exactly once.
+  // Reads. Memory hits are answered in the call; misses on the io executor. The request must live until
+  // `done`, which is called exactly once.
   void Pull(const PullRequest* request, absl::AnyInvocable<void(PullOutcome)> done);
   // Changes. Runs on the workers. The request must live until `done`, which is called exactly once.
   void Push(const PushRequest* request, absl::AnyInvocable<void(PushOutcome)> done);
@@ -73,7 +74,8 @@ class PartitionSet {
   // Begins to bring cold rows into memory; how many. A hint.
   uint64_t Prefetch(TableId table, absl::Span<const Id> ids);
 
-  // ---- system records, to every owned partition that does not have them yet; durable when they return. Block.
+  // ---- system records, to every owned partition that does not have them yet; durable when they return.
+  // Block.
   absl::Status LogSchema(const TableSchema& schema);
   absl::Status LogDrop(TableId table);
   absl::Status LogWriterFloor(const WriterFloor& floor);
@@ -83,8 +85,8 @@ class PartitionSet {
   // One sweep of all partitions, FlushSpill, removal of log segments. Blocks.
   absl::Status SweepAll();
 
-  // Everything logged before is on disk afterwards: what the row store asks before it writes rows to spill. Blocks. OK before
-  // Recover has opened the log (what is replayed is on disk).
+  // Everything logged before is on disk afterwards: what the row store asks before it writes rows to spill.
+  // Blocks. OK before Recover has opened the log (what is replayed is on disk).
   absl::Status SyncLog();
 
   // ---- observers
@@ -108,15 +110,18 @@ class PartitionSet {
   void FilterPull(const PullRequest& request, PullOperation& op) const;
   void RunPush(std::shared_ptr<PushOperation> op);
   // Answers parts that need no work (duplicates, refusals) in op.outcome; the others.
-  std::vector<SplitPush::PartitionPart> KeepNewParts(PushOperation& op, std::vector<SplitPush::PartitionPart> parts);
+  std::vector<SplitPush::PartitionPart> KeepNewParts(PushOperation& op,
+                                                     std::vector<SplitPush::PartitionPart> parts);
   void FinishOne(const std::shared_ptr<PushOperation>& op);
-  absl::StatusOr<uint64_t> ExpireIds(const std::shared_ptr<Table>& table, Partition* partition, absl::Span<const Id> ids,
-                                     uint32_t cutoff_unix_seconds);
+  absl::StatusOr<uint64_t> ExpireIds(const std::shared_ptr<Table>& table, Partition* partition,
+                                     absl::Span<const Id> ids, uint32_t cutoff_unix_seconds);
   // Removes the rows of tables that no partition's order has any more.
   absl::Status FinishDrops();
-  absl::Status SubmitToAll(const std::function<bool(const Partition&)>& needed, RecordType type, const std::string& body);
+  absl::Status SubmitToAll(const std::function<bool(const Partition&)>& needed, RecordType type,
+                           const std::string& body);
   void SweeperLoop();
-  std::optional<PartitionFailure> CheckPartition(PartitionId p, absl::Span<const PartitionPosition> epochs) const;
+  std::optional<PartitionFailure> CheckPartition(PartitionId p,
+                                                 absl::Span<const PartitionPosition> epochs) const;
 
   // Fixed.
   const PartitionSetOptions options_;
@@ -126,7 +131,8 @@ class PartitionSet {
   std::vector<Partition*> by_id_;                  // P entries, null where not owned
   // Self-synchronised.
   std::unique_ptr<LogWriter> log_;
-  std::atomic<LogWriter*> log_to_sync_{nullptr};  // log_, for row store threads that run while Recover opens it
+  std::atomic<LogWriter*> log_to_sync_{
+      nullptr};  // log_, for row store threads that run while Recover opens it
   std::atomic<uint64_t> duplicate_parts_{0}, skipped_rows_{0}, push_parts_{0}, sweeps_{0};
   absl::Mutex system_mu_;  // one system record at a time
   absl::Mutex sweep_all_mu_;

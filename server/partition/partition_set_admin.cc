@@ -30,20 +30,23 @@ absl::Status PartitionSet::Recover() {
   const auto replay = [this](const Record& record) {
     Partition* partition = this->partition(record.header.partition);
     if (partition == nullptr) {
-      return absl::DataLossError(absl::StrCat("log record ", record.header.sequence, " is of partition ", record.header.partition,
-                                              ", which this server does not own"));
+      return absl::DataLossError(absl::StrCat("log record ", record.header.sequence, " is of partition ",
+                                              record.header.partition, ", which this server does not own"));
     }
     return partition->Replay(record);
   };
-  RH_ASSIGN_OR_RETURN(const LogRecovery recovered, RecoverLog(*parts_.fs, options_.log, options_.log_identity, replay));
-  if (!recovered.cut_description.empty()) RH_LOG_WARN("log: torn tail cut off: {}", recovered.cut_description);
+  RH_ASSIGN_OR_RETURN(const LogRecovery recovered,
+                      RecoverLog(*parts_.fs, options_.log, options_.log_identity, replay));
+  if (!recovered.cut_description.empty())
+    RH_LOG_WARN("log: torn tail cut off: {}", recovered.cut_description);
   RH_LOG_INFO("log: {} records read, {} segments", recovered.records, recovered.segments.size());
   // Before the first state is written a record has always been.
   for (auto& partition : owned_) {
     if (recovered.next_sequence > 1 || partition->applied_lsn() == 0) continue;
-    return absl::DataLossError(absl::StrCat(
-        "the log in ", options_.log.directory, " is empty, but spill has partition ", partition->id(), " up to LSN ",
-        partition->applied_lsn(), ": the log's disk is not mounted or its files were removed; put them back"));
+    return absl::DataLossError(
+        absl::StrCat("the log in ", options_.log.directory, " is empty, but spill has partition ",
+                     partition->id(), " up to LSN ", partition->applied_lsn(),
+                     ": the log's disk is not mounted or its files were removed; put them back"));
   }
   RH_ASSIGN_OR_RETURN(log_, OpenLog(parts_.fs, parts_.clock, options_.log, options_.log_identity, recovered));
   log_to_sync_ = log_.get();
@@ -51,7 +54,8 @@ absl::Status PartitionSet::Recover() {
   RH_RETURN_IF_ERROR(FinishDrops());
   // A table that every partition's order has is served even while the meta store cannot be asked.
   for (TableId id : parts_.tables->AllIds()) {
-    if (std::all_of(owned_.begin(), owned_.end(), [id](const auto& p) { return p->table_version(id) != 0; })) parts_.tables->Open(id);
+    if (std::all_of(owned_.begin(), owned_.end(), [id](const auto& p) { return p->table_version(id) != 0; }))
+      parts_.tables->Open(id);
   }
   sweeper_ = std::make_unique<std::thread>([this]() { SweeperLoop(); });
   return absl::OkStatus();
@@ -60,7 +64,8 @@ absl::Status PartitionSet::Recover() {
 absl::Status PartitionSet::FinishDrops() {
   // A crash may have come between a table's last DROP record and the removal of its rows.
   for (TableId id : parts_.tables->AllIds()) {
-    const bool living = std::any_of(owned_.begin(), owned_.end(), [id](const auto& p) { return p->table_version(id) != 0; });
+    const bool living =
+        std::any_of(owned_.begin(), owned_.end(), [id](const auto& p) { return p->table_version(id) != 0; });
     if (living) continue;
     RH_RETURN_IF_ERROR(parts_.tables->Remove(id));
     ForgetTable(id);
@@ -105,21 +110,21 @@ absl::Status PartitionSet::SubmitToAll(const std::function<bool(const Partition&
 }
 
 absl::Status PartitionSet::LogSchema(const TableSchema& schema) {
-  return SubmitToAll([&](const Partition& p) { return p.table_version(schema.table_id) < schema.version; }, RecordType::kSchema,
-                     EncodeSchema(schema));
+  return SubmitToAll([&](const Partition& p) { return p.table_version(schema.table_id) < schema.version; },
+                     RecordType::kSchema, EncodeSchema(schema));
 }
 
 absl::Status PartitionSet::LogDrop(TableId table) {
   ByteWriter body;
   body.Fixed<uint32_t>(table);
-  return SubmitToAll([&](const Partition& p) { return p.table_version(table) != 0; }, RecordType::kDrop, body.Take());
+  return SubmitToAll([&](const Partition& p) { return p.table_version(table) != 0; }, RecordType::kDrop,
+                     body.Take());
 }
 
 absl::Status PartitionSet::LogWriterFloor(const WriterFloor& floor) {
   const auto needed = [&](const Partition& p) {
     const WriterFloor has = p.writer_floor();
-    return has.floor < floor.floor ||
-           std::any_of(floor.dead.begin(), floor.dead.end(), [&](WriterId w) {
+    return has.floor < floor.floor || std::any_of(floor.dead.begin(), floor.dead.end(), [&](WriterId w) {
              return w > has.floor && !std::binary_search(has.dead.begin(), has.dead.end(), w);
            });
   };
@@ -158,8 +163,9 @@ absl::StatusOr<uint64_t> PartitionSet::ExpireIds(const std::shared_ptr<Table>& t
 absl::StatusOr<uint64_t> PartitionSet::Expire(TableId table_id, uint32_t cutoff_unix_seconds) {
   RH_ASSIGN_OR_RETURN(const std::shared_ptr<Table> table, parts_.tables->Find(table_id));
   if (!table->layout().has_last_push_time) {
-    return absl::FailedPreconditionError(absl::StrCat("table \"", table->schema()->name,
-                                                      "\" keeps no time of last push: create it with track_last_push_time"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("table \"", table->schema()->name,
+                     "\" keeps no time of last push: create it with track_last_push_time"));
   }
   if (!Begin()) return absl::UnavailableError("the server is stopping");
   uint64_t erased = 0;
@@ -189,8 +195,9 @@ absl::StatusOr<uint64_t> PartitionSet::Expire(TableId table_id, uint32_t cutoff_
   return erased;
 }
 
-absl::StatusOr<uint64_t> PartitionSet::Scan(TableId table, PartitionId partition, uint64_t first_hash, size_t max_rows,
-                                            absl::FunctionRef<void(const ScannedRow&)> visit, bool* more) {
+absl::StatusOr<uint64_t> PartitionSet::Scan(TableId table, PartitionId partition, uint64_t first_hash,
+                                            size_t max_rows, absl::FunctionRef<void(const ScannedRow&)> visit,
+                                            bool* more) {
   if (auto failure = CheckPartition(partition, {})) return failure->status;
   RH_ASSIGN_OR_RETURN(const std::shared_ptr<Table> found, parts_.tables->Find(table));
   if (!Begin()) return absl::UnavailableError("the server is stopping");
@@ -224,14 +231,17 @@ absl::Status PartitionSet::SweepAll() {
 
 void PartitionSet::SweeperLoop() {
   const auto stopping = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return stopping_; };
-  uint64_t swept_bytes = 0;  // log bytes that a sweep could not remove (the segment being written): no reason to sweep again
+  uint64_t swept_bytes =
+      0;  // log bytes that a sweep could not remove (the segment being written): no reason to sweep again
   while (true) {
     {
       absl::MutexLock lock(&mu_);
       if (mu_.AwaitWithTimeout(absl::Condition(&stopping), kSweeperTick)) return;
     }
     const uint64_t log_bytes = log_->stats().disk_bytes;
-    if (log_bytes < swept_bytes + options_.sweep_log_bytes && parts_.rows->DirtyRows() < options_.sweep_dirty_rows) continue;
+    if (log_bytes < swept_bytes + options_.sweep_log_bytes &&
+        parts_.rows->DirtyRows() < options_.sweep_dirty_rows)
+      continue;
     const absl::Status swept = SweepAll();
     if (!swept.ok()) RH_LOG_WARN("sweep failed, will be tried again: {}", swept.ToString());
     swept_bytes = std::min(log_->stats().disk_bytes, options_.log.segment_bytes);

@@ -1,5 +1,6 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
-// What a partition leaves in spill when it is swept, and how it comes back: docs/formats/spill.md, "partition state".
+// What a partition leaves in spill when it is swept, and how it comes back: docs/formats/spill.md, "partition
+// state".
 
 #include "absl/strings/str_cat.h"
 #include "common/coding.h"
@@ -12,7 +13,9 @@ namespace {
 
 constexpr uint8_t kStateFormat = 1;
 
-absl::Span<const uint8_t> AsBytes(const std::string& s) { return {reinterpret_cast<const uint8_t*>(s.data()), s.size()}; }
+absl::Span<const uint8_t> AsBytes(const std::string& s) {
+  return {reinterpret_cast<const uint8_t*>(s.data()), s.size()};
+}
 
 }  // namespace
 
@@ -37,13 +40,15 @@ std::string Partition::EncodeState(Lsn redo_lsn) const {
 absl::Status Partition::LoadState(absl::Span<const uint8_t> state) {
   if (state.empty()) return absl::OkStatus();
   const auto damaged = [this]() {
-    return absl::DataLossError(absl::StrCat("the state of partition ", identity_.partition, " in spill is damaged"));
+    return absl::DataLossError(
+        absl::StrCat("the state of partition ", identity_.partition, " in spill is damaged"));
   };
   ByteReader in(state);
   const uint8_t format = in.Fixed<uint8_t>();
   if (format > kStateFormat) {
-    return absl::FailedPreconditionError(absl::StrCat("the state of partition ", identity_.partition, " has format ", format,
-                                                      "; this binary knows ", kStateFormat, ": start the newer binary"));
+    return absl::FailedPreconditionError(absl::StrCat("the state of partition ", identity_.partition,
+                                                      " has format ", format, "; this binary knows ",
+                                                      kStateFormat, ": start the newer binary"));
   }
   const HistoryId history = in.Fixed<uint64_t>();
   const Epoch epoch = in.Fixed<uint64_t>();

@@ -36,7 +36,8 @@ bool AllFinite(const float* values, uint32_t dim) {
 
 class TableSplitter {
  public:
-  TableSplitter(const PushRequest& request, const PushTableRequest& slice, const TableSchema& schema, uint32_t partition_bits)
+  TableSplitter(const PushRequest& request, const PushTableRequest& slice, const TableSchema& schema,
+                uint32_t partition_bits)
       : request_(request),
         slice_(slice),
         schema_(schema),
@@ -46,7 +47,8 @@ class TableSplitter {
     Route(partition_bits);
   }
 
-  // Request positions grouped by partition, ascending, each in request order. Positions of padding ids are not among them.
+  // Request positions grouped by partition, ascending, each in request order. Positions of padding ids are
+  // not among them.
   struct Run {
     PartitionId partition;
     size_t begin, end;  // in order_
@@ -88,8 +90,8 @@ class TableSplitter {
   std::vector<uint32_t> order_;
   std::vector<Run> runs_;
   std::vector<Group> groups_;
-  std::vector<uint32_t> index_;        // open addressing over groups_, for the current run
-  std::vector<float> sums_;            // dim_ floats for each combined row
+  std::vector<uint32_t> index_;  // open addressing over groups_, for the current run
+  std::vector<float> sums_;      // dim_ floats for each combined row
   std::vector<uint32_t> sum_counts_;
   std::vector<float> scratch_;
   uint64_t skipped_ = 0;
@@ -168,7 +170,9 @@ size_t TableSplitter::Combine(const Run& run) {
     }
   }
   if (skip_nan_) {  // finite rows may add up to an infinity
-    const auto bad = [&](const Group& g) { return g.extra != kNone && !AllFinite(sums_.data() + size_t{g.extra} * dim_, dim_); };
+    const auto bad = [&](const Group& g) {
+      return g.extra != kNone && !AllFinite(sums_.data() + size_t{g.extra} * dim_, dim_);
+    };
     const size_t before = groups_.size();
     groups_.erase(std::remove_if(groups_.begin(), groups_.end(), bad), groups_.end());
     skipped_ += before - groups_.size();
@@ -180,7 +184,8 @@ void TableSplitter::Fill(const PushBodyBuilder::Slots& slots) {
   for (size_t i = 0; i < groups_.size(); ++i) {
     const Group& group = groups_[i];
     slots.ids[i] = slice_.ids[group.first];
-    if (slots.counts != nullptr) slots.counts[i] = group.extra != kNone ? sum_counts_[group.extra] : Count(group.last);
+    if (slots.counts != nullptr)
+      slots.counts[i] = group.extra != kNone ? sum_counts_[group.extra] : Count(group.last);
     if (dim_ == 0) continue;
     const float* from = group.extra != kNone ? sums_.data() + size_t{group.extra} * dim_ : Row(group.last);
     std::memcpy(slots.values + i * dim_, from, size_t{dim_} * 4);
@@ -191,7 +196,8 @@ void TableSplitter::Fill(const PushBodyBuilder::Slots& slots) {
 uint32_t Fingerprint(const PushRequest& request, const std::vector<PushSlice>& slices) {
   XXH3_state_t state;
   XXH3_64bits_reset(&state);
-  const uint64_t head[] = {static_cast<uint64_t>(request.type), static_cast<uint64_t>(request.kind), request.step};
+  const uint64_t head[] = {static_cast<uint64_t>(request.type), static_cast<uint64_t>(request.kind),
+                           request.step};
   XXH3_64bits_update(&state, head, sizeof(head));
   for (const PushSlice& slice : slices) {
     const uint64_t shape[] = {slice.table, slice.dim, slice.ids.size()};
@@ -272,10 +278,12 @@ SplitPush SplitByPartition(const PushRequest& request, const std::vector<std::sh
   std::vector<std::pair<PartitionId, Piece>> pieces;
   for (size_t t = 0; t < request.tables.size(); ++t) {
     schemas.push_back(tables[t]->schema());
-    splitters.push_back(std::make_unique<TableSplitter>(request, request.tables[t], *schemas[t], partition_bits));
+    splitters.push_back(
+        std::make_unique<TableSplitter>(request, request.tables[t], *schemas[t], partition_bits));
     for (const TableSplitter::Run& run : splitters[t]->runs()) pieces.push_back({run.partition, {t, run}});
   }
-  std::stable_sort(pieces.begin(), pieces.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::stable_sort(pieces.begin(), pieces.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
   SplitPush split;
   std::vector<Piece> one;
   for (size_t i = 0; i < pieces.size();) {

@@ -1,9 +1,11 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Cuts a push into parts, one for each partition it touches: combines repeated ids by sum in request order, leaves out padding
-// ids and rows with a NaN or an infinity, and lays each part out as the body of its log record.
+// Cuts a push into parts, one for each partition it touches: combines repeated ids by sum in request order,
+// leaves out padding ids and rows with a NaN or an infinity, and lays each part out as the body of its log
+// record.
 //
-// A pure function of the request and the tables' schemas; no locks, no I/O. Cost: one pass over ids, one copy of values.
+// A pure function of the request and the tables' schemas; no locks, no I/O. Cost: one pass over ids, one copy
+// of values.
 
 #include <memory>
 #include <vector>
@@ -18,7 +20,8 @@ struct SplitPush {
     PartitionId partition = 0;
     Part part;  // rows not pinned yet
   };
-  std::vector<PartitionPart> parts;  // ascending by partition; a part may have no rows left, its seq is noted all the same
+  std::vector<PartitionPart>
+      parts;  // ascending by partition; a part may have no rows left, its seq is noted all the same
   uint64_t skipped_rows = 0;
 };
 

@@ -26,24 +26,26 @@ absl::StatusOr<WriterWindow::Verdict> WriterWindow::Check(WriterId writer, PushS
                                                           uint32_t fingerprint) const {
   if (writer == 0) return absl::InvalidArgumentError("writer is 0: get one from RegisterWriter");
   if (low == 0 || low > seq) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("low is ", low, " with seq ", seq, ": low is the lowest seq not complete, 1 <= low <= seq"));
+    return absl::InvalidArgumentError(absl::StrCat("low is ", low, " with seq ", seq,
+                                                   ": low is the lowest seq not complete, 1 <= low <= seq"));
   }
   if (seq - low >= limits::kWriterWindow) {
-    return absl::OutOfRangeError(absl::StrCat("seq ", seq, " is ", seq - low, " above low ", low, "; fewer than ",
-                                              limits::kWriterWindow, " pushes may be incomplete: wait for the oldest"));
+    return absl::OutOfRangeError(absl::StrCat("seq ", seq, " is ", seq - low, " above low ", low,
+                                              "; fewer than ", limits::kWriterWindow,
+                                              " pushes may be incomplete: wait for the oldest"));
   }
   if (IsDead(writer)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("writer ", writer, " is dead: its name was registered again or it is at or below the floor ",
-                     floor_.floor, "; register a new writer"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "writer ", writer, " is dead: its name was registered again or it is at or below the floor ",
+        floor_.floor, "; register a new writer"));
   }
   auto it = writers_.find(writer);
   if (it == writers_.end()) return Verdict::kNew;  // first contact
   const Writer& known = it->second;
   if (seq < known.low) {
-    return absl::OutOfRangeError(absl::StrCat("seq ", seq, " of writer ", writer, " is below its window, which begins at ",
-                                              known.low, ": the writer said that it was complete"));
+    return absl::OutOfRangeError(absl::StrCat("seq ", seq, " of writer ", writer,
+                                              " is below its window, which begins at ", known.low,
+                                              ": the writer said that it was complete"));
   }
   auto seen = FindSeq(known.applied, seq);
   if (seen == known.applied.end() || seen->seq != seq) return Verdict::kNew;
@@ -72,7 +74,8 @@ void WriterWindow::RaiseFloor(const WriterFloor& floor) {
   // Two records may cross (both were true when made), so what is dead stays dead.
   floor_.floor = std::max(floor_.floor, floor.floor);
   std::vector<WriterId> dead;
-  std::set_union(floor_.dead.begin(), floor_.dead.end(), floor.dead.begin(), floor.dead.end(), std::back_inserter(dead));
+  std::set_union(floor_.dead.begin(), floor_.dead.end(), floor.dead.begin(), floor.dead.end(),
+                 std::back_inserter(dead));
   dead.erase(dead.begin(), std::upper_bound(dead.begin(), dead.end(), floor_.floor));
   floor_.dead = std::move(dead);
   for (auto it = writers_.begin(); it != writers_.end();) {
@@ -101,7 +104,9 @@ std::string WriterWindow::Encode() const {
 
 absl::StatusOr<WriterWindow> WriterWindow::Decode(absl::Span<const uint8_t> bytes) {
   ByteReader in(bytes);
-  const auto damaged = []() { return absl::DataLossError("writer windows of a partition state are damaged"); };
+  const auto damaged = []() {
+    return absl::DataLossError("writer windows of a partition state are damaged");
+  };
   if (in.Fixed<uint8_t>() != kFormat) return damaged();
   WriterWindow window;
   auto floor = DecodeWriterFloor(in.LengthPrefixed());

@@ -1,7 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Exactly-once for one partition: which pushes of which writers it has applied, and which writers are dead. Changed only by
-// records (so that replay and replicas agree); asked before a record is made. Not thread-safe: the partition's lock guards it.
+// Exactly-once for one partition: which pushes of which writers it has applied, and which writers are dead.
+// Changed only by records (so that replay and replicas agree); asked before a record is made. Not
+// thread-safe: the partition's lock guards it.
 
 #include <cstdint>
 #include <map>
@@ -21,9 +22,10 @@ class WriterWindow {
  public:
   enum class Verdict { kNew, kDuplicate };
 
-  // Whether (writer, seq) with content `fingerprint` may be applied. FailedPrecondition: the writer is dead, or at or below the
-  // floor; OutOfRange: seq is below the window (it was complete: its writer moved on) or 256 or more above `low`;
-  // InvalidArgument: the same seq was applied with other content, or writer, seq or low is 0 or low > seq.
+  // Whether (writer, seq) with content `fingerprint` may be applied. FailedPrecondition: the writer is dead,
+  // or at or below the floor; OutOfRange: seq is below the window (it was complete: its writer moved on) or
+  // 256 or more above `low`; InvalidArgument: the same seq was applied with other content, or writer, seq or
+  // low is 0 or low > seq.
   absl::StatusOr<Verdict> Check(WriterId writer, PushSeq seq, PushSeq low, uint32_t fingerprint) const;
 
   // Notes an applied kPush or kDelete record: its seq, and that everything below its low is complete.

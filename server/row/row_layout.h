@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Where what lies in a row's bytes: weights | optimizer state | optional columns. A value, fixed for a table's life.
+// Where what lies in a row's bytes: weights | optimizer state | optional columns. A value, fixed for a
+// table's life.
 
 #include <cstdint>
 

@@ -1,13 +1,13 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Bytes of rows: in memory within a budget, the cold ones in spill. Knows ids, LSNs and bytes; knows no maths and no order
-// (that is the partition's). One per server, for all its tables and partitions.
+// Bytes of rows: in memory within a budget, the cold ones in spill. Knows ids, LSNs and bytes; knows no maths
+// and no order (that is the partition's). One per server, for all its tables and partitions.
 //
-// Life of a push's rows: Pin (may read cold rows, may evict others; may fail) -> the part is logged -> Update or Erase (no
-// allocation, no I/O, cannot fail), which also unpins; or Unpin when the part was refused.
+// Life of a push's rows: Pin (may read cold rows, may evict others; may fail) -> the part is logged -> Update
+// or Erase (no allocation, no I/O, cannot fail), which also unpins; or Unpin when the part was refused.
 //
-// Thread rule: thread-safe. A row is never seen torn: reads and updates of one (table, partition) exclude each other, an update
-// lets the lock go at least every 64 rows. Calls that may block on the disk say so.
+// Thread rule: thread-safe. A row is never seen torn: reads and updates of one (table, partition) exclude
+// each other, an update lets the lock go at least every 64 rows. Calls that may block on the disk say so.
 
 #include <cstdint>
 #include <string>
@@ -35,7 +35,7 @@ struct TableRowsSpec {
   RowLayout layout;
   const RowFactory* factory = nullptr;  // outlives the table's rows
   bool unseen_reads_zeros = false;      // what a pull gives for a row that is not stored
-  bool is_volatile = false;             // rows do not survive a restart: spilled under the server's volatile generation
+  bool is_volatile = false;  // rows do not survive a restart: spilled under the server's volatile generation
 };
 
 // Counts of one table on this server.
@@ -84,42 +84,50 @@ class RowStore {
   // ---- tables
   // Adds an empty table, or the table as its spill has it. AlreadyExists when the id is there.
   virtual absl::Status AddTable(const TableRowsSpec& spec) = 0;
-  // Forgets the table: memory is given back, spilled rows are deleted. Nothing of it may be pinned. Blocks on the disk.
+  // Forgets the table: memory is given back, spilled rows are deleted. Nothing of it may be pinned. Blocks on
+  // the disk.
   virtual absl::Status DropTable(TableId table) = 0;
 
   // ---- pull
-  // Copies the rows that are in memory, and of those known to be neither in memory nor spilled the initial row (or zeros);
-  // puts the positions of the others into batch.misses. Never blocks on the disk, never creates or changes a row.
+  // Copies the rows that are in memory, and of those known to be neither in memory nor spilled the initial
+  // row (or zeros); puts the positions of the others into batch.misses. Never blocks on the disk, never
+  // creates or changes a row.
   virtual void ReadResident(absl::Span<ReadBatch> batches) = 0;
-  // Reads the misses of all batches from spill, sorted, in parallel, and may keep them in memory. Blocks. On failure (DataLoss:
-  // a damaged value, named; Unavailable, Internal: the disk) target contents are unspecified; an error is never read as
-  // "row absent".
+  // Reads the misses of all batches from spill, sorted, in parallel, and may keep them in memory. Blocks. On
+  // failure (DataLoss: a damaged value, named; Unavailable, Internal: the disk) target contents are
+  // unspecified; an error is never read as "row absent".
   virtual absl::Status ReadMisses(absl::Span<ReadBatch> batches) = 0;
   // Begins to bring the misses among `ids` into memory, in the background; the number begun. For Prefetch.
   virtual uint64_t Prefetch(TableId table, absl::Span<const Id> ids) = 0;
 
   // ---- push
-  // Brings every row of the batches into memory and pins it, all or nothing. Blocks on spill reads and on eviction.
-  // ResourceExhausted when memory cannot be freed in time; DataLoss, Internal, Unavailable from spill.
+  // Brings every row of the batches into memory and pins it, all or nothing. Blocks on spill reads and on
+  // eviction. ResourceExhausted when memory cannot be freed in time; DataLoss, Internal, Unavailable from
+  // spill.
   virtual absl::Status Pin(absl::Span<const RowBatch> batches) = 0;
   // Gives back what Pin took, changing nothing.
   virtual void Unpin(const RowBatch& batch) = 0;
-  // Calls update(i, row) for each id whose row is older than `lsn`, in the order of batch.ids, sets the row's LSN and marks it
-  // dirty; then unpins all. A row deleted before is handed over as its initial row. Requires: pinned. Cannot fail.
-  virtual void Update(const RowBatch& batch, Lsn lsn, absl::FunctionRef<void(size_t i, uint8_t* row)> update) = 0;
-  // Deletes each row older than `lsn` for which condition(i, row) holds (it reads as never pushed from then on); then unpins
-  // all. Requires: pinned. Cannot fail.
-  virtual void Erase(const RowBatch& batch, Lsn lsn, absl::FunctionRef<bool(size_t i, const uint8_t* row)> condition) = 0;
+  // Calls update(i, row) for each id whose row is older than `lsn`, in the order of batch.ids, sets the row's
+  // LSN and marks it dirty; then unpins all. A row deleted before is handed over as its initial row.
+  // Requires: pinned. Cannot fail.
+  virtual void Update(const RowBatch& batch, Lsn lsn,
+                      absl::FunctionRef<void(size_t i, uint8_t* row)> update) = 0;
+  // Deletes each row older than `lsn` for which condition(i, row) holds (it reads as never pushed from then
+  // on); then unpins all. Requires: pinned. Cannot fail.
+  virtual void Erase(const RowBatch& batch, Lsn lsn,
+                     absl::FunctionRef<bool(size_t i, const uint8_t* row)> condition) = 0;
 
   // ---- walk
-  // Shows up to max_rows stored rows of (table, partition) in ascending order of routing hash, from `first_hash` on, merging
-  // memory and spill. Returns the hash to go on from, or nothing in `*more` when that was all. Blocks on the disk.
-  virtual absl::StatusOr<uint64_t> Scan(TableId table, PartitionId partition, uint64_t first_hash, size_t max_rows,
-                                        absl::FunctionRef<void(const ScannedRow&)> visit, bool* more) = 0;
+  // Shows up to max_rows stored rows of (table, partition) in ascending order of routing hash, from
+  // `first_hash` on, merging memory and spill. Returns the hash to go on from, or nothing in `*more` when
+  // that was all. Blocks on the disk.
+  virtual absl::StatusOr<uint64_t> Scan(TableId table, PartitionId partition, uint64_t first_hash,
+                                        size_t max_rows, absl::FunctionRef<void(const ScannedRow&)> visit,
+                                        bool* more) = 0;
 
   // ---- durability
-  // Writes every row of `partition` that was dirty when the call began to spill, and after them `state` as the partition's
-  // state. Not durable before FlushSpill. Blocks.
+  // Writes every row of `partition` that was dirty when the call began to spill, and after them `state` as
+  // the partition's state. Not durable before FlushSpill. Blocks.
   virtual absl::Status WriteBack(PartitionId partition, absl::Span<const uint8_t> state) = 0;
   // The state last written for the partition; empty when none. DataLoss when damaged.
   virtual absl::StatusOr<std::string> ReadPartitionState(PartitionId partition) = 0;

@@ -10,13 +10,16 @@ namespace rowhouse::server {
 
 // ---- tables
 
-absl::Status AdminService::CreateTable(const v1::CreateTableRequest& request, v1::CreateTableResponse* response) {
+absl::Status AdminService::CreateTable(const v1::CreateTableRequest& request,
+                                       v1::CreateTableResponse* response) {
   RH_ASSIGN_OR_RETURN(const TableSchema schema, SchemaFromProto(request.schema()));
   if (schema.table_id != 0 || schema.version != 0) {
-    return absl::InvalidArgumentError(absl::StrCat("schema.table_id is ", schema.table_id, " and schema.schema_version is ",
-                                                   schema.version, ": both are given by the cluster, send 0"));
+    return absl::InvalidArgumentError(absl::StrCat("schema.table_id is ", schema.table_id,
+                                                   " and schema.schema_version is ", schema.version,
+                                                   ": both are given by the cluster, send 0"));
   }
-  RH_ASSIGN_OR_RETURN(const CreatedTable created, parts_.catalog->CreateTable(schema, request.if_not_exists()));
+  RH_ASSIGN_OR_RETURN(const CreatedTable created,
+                      parts_.catalog->CreateTable(schema, request.if_not_exists()));
   SchemaToProto(created.schema, response->mutable_schema());
   response->set_created(created.created);
   return absl::OkStatus();
@@ -35,11 +38,13 @@ void AdminService::Describe(const Table& table, v1::DescribeTableResponse* respo
   out->set_pushed_rows(stats.updated_rows);
 }
 
-absl::Status AdminService::DescribeTable(const v1::DescribeTableRequest& request, v1::DescribeTableResponse* response) {
+absl::Status AdminService::DescribeTable(const v1::DescribeTableRequest& request,
+                                         v1::DescribeTableResponse* response) {
   if (request.name().empty() == (request.table_id() == 0)) {
     return absl::InvalidArgumentError("exactly one of name and table_id must be given");
   }
-  const auto table = request.name().empty() ? parts_.tables->Find(request.table_id()) : parts_.tables->FindByName(request.name());
+  const auto table = request.name().empty() ? parts_.tables->Find(request.table_id())
+                                            : parts_.tables->FindByName(request.name());
   if (!table.ok()) {
     parts_.catalog->SyncSoon();  // another server may have created it
     return table.status();
@@ -53,11 +58,13 @@ absl::Status AdminService::ListTables(const v1::ListTablesRequest&, v1::ListTabl
   return absl::OkStatus();
 }
 
-absl::Status AdminService::AlterTable(const v1::AlterTableRequest& request, v1::AlterTableResponse* response) {
+absl::Status AdminService::AlterTable(const v1::AlterTableRequest& request,
+                                      v1::AlterTableResponse* response) {
   RH_ASSIGN_OR_RETURN(const TableSchema schema, SchemaFromProto(request.schema()));
   if (schema.table_id == 0 || schema.version == 0) {
     return absl::InvalidArgumentError(
-        "schema.table_id and schema.schema_version must be those that DescribeTable gave: read, change, send back");
+        "schema.table_id and schema.schema_version must be those that DescribeTable gave: read, change, send "
+        "back");
   }
   RH_ASSIGN_OR_RETURN(const TableSchema altered, parts_.catalog->AlterTable(schema));
   SchemaToProto(altered, response->mutable_schema());
@@ -73,7 +80,8 @@ absl::Status AdminService::DropTable(const v1::DropTableRequest& request, v1::Dr
 
 // ---- writers
 
-absl::Status AdminService::RegisterWriter(const v1::RegisterWriterRequest& request, v1::RegisterWriterResponse* response) {
+absl::Status AdminService::RegisterWriter(const v1::RegisterWriterRequest& request,
+                                          v1::RegisterWriterResponse* response) {
   RH_RETURN_IF_ERROR(ValidateName("name", request.name()));
   RH_ASSIGN_OR_RETURN(const RegisteredWriter registered, parts_.catalog->RegisterWriter(request.name()));
   response->set_writer(registered.writer);
@@ -82,7 +90,8 @@ absl::Status AdminService::RegisterWriter(const v1::RegisterWriterRequest& reque
   return absl::OkStatus();
 }
 
-absl::Status AdminService::WriterState(const v1::WriterStateRequest& request, v1::WriterStateResponse* response) {
+absl::Status AdminService::WriterState(const v1::WriterStateRequest& request,
+                                       v1::WriterStateResponse* response) {
   if (request.name().empty() == (request.writer() == 0)) {
     return absl::InvalidArgumentError("exactly one of writer and name must be given");
   }
@@ -108,7 +117,8 @@ absl::Status AdminService::WriterState(const v1::WriterStateRequest& request, v1
 
 // ---- the server
 
-absl::Status AdminService::GetServerInfo(const v1::GetServerInfoRequest&, v1::GetServerInfoResponse* response) {
+absl::Status AdminService::GetServerInfo(const v1::GetServerInfoRequest&,
+                                         v1::GetServerInfoResponse* response) {
   const ServerInfo info = parts_.info->Get();
   response->set_version(info.version);
   response->set_api_level(info.api_level);
@@ -147,7 +157,8 @@ absl::Status AdminService::GetServerInfo(const v1::GetServerInfoRequest&, v1::Ge
   return absl::OkStatus();
 }
 
-absl::Status AdminService::GetPartitionMap(const v1::GetPartitionMapRequest&, v1::GetPartitionMapResponse* response) {
+absl::Status AdminService::GetPartitionMap(const v1::GetPartitionMapRequest&,
+                                           v1::GetPartitionMapResponse* response) {
   const PartitionMap& map = parts_.partitions->map();
   response->set_cluster(parts_.cluster);
   response->set_history(parts_.history);

@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// rowhouse.v1.AdminService: each method checks, calls, maps and fills. Changes go through the catalog, observations are of this server.
+// rowhouse.v1.AdminService: each method checks, calls, maps and fills. Changes go through the catalog,
+// observations are of this server.
 //
 // Thread rule: thread-safe. Methods block on the catalog (disk, other servers) and run on an executor.
 
@@ -34,7 +35,8 @@ class AdminService {
   absl::Status RegisterWriter(const v1::RegisterWriterRequest& request, v1::RegisterWriterResponse* response);
   absl::Status WriterState(const v1::WriterStateRequest& request, v1::WriterStateResponse* response);
   absl::Status GetServerInfo(const v1::GetServerInfoRequest& request, v1::GetServerInfoResponse* response);
-  absl::Status GetPartitionMap(const v1::GetPartitionMapRequest& request, v1::GetPartitionMapResponse* response);
+  absl::Status GetPartitionMap(const v1::GetPartitionMapRequest& request,
+                               v1::GetPartitionMapResponse* response);
 
  private:
   void Describe(const Table& table, v1::DescribeTableResponse* response) const;

@@ -12,14 +12,15 @@ absl::StatusOr<Admission::Ticket> Admission::Admit(std::string_view what, uint64
   if (ledger_->TryReserve(MemoryLine::kRequests, bytes)) return Ticket(ledger_, bytes);
   const MemoryLedger::Line line = ledger_->Get(MemoryLine::kRequests);
   if (bytes > line.limit_bytes) {
-    return absl::InvalidArgumentError(absl::StrCat(std::string(what), " needs ", bytes, " bytes, more than the ", line.limit_bytes,
-                                                   " that all requests together may hold: send fewer rows in a request, or "
-                                                   "raise --memory-budget"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(std::string(what), " needs ", bytes, " bytes, more than the ", line.limit_bytes,
+                     " that all requests together may hold: send fewer rows in a request, or "
+                     "raise --memory-budget"));
   }
   return WithRetryAfter(
-      absl::ResourceExhaustedError(absl::StrCat(std::string(what), " needs ", bytes, " bytes; requests under way hold ", line.bytes,
-                                                " of the ", line.limit_bytes, " bytes they may: try again after ",
-                                                kDefaultRetryAfterMs, " ms")),
+      absl::ResourceExhaustedError(absl::StrCat(
+          std::string(what), " needs ", bytes, " bytes; requests under way hold ", line.bytes, " of the ",
+          line.limit_bytes, " bytes they may: try again after ", kDefaultRetryAfterMs, " ms")),
       kDefaultRetryAfterMs);
 }
 

@@ -1,7 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Lets requests in while their bytes fit the ledger's kRequests line: the message, its copies and its answer, from receipt to answer.
-// A request that does not fit is refused at once with ResourceExhausted and a hint when to try again; nothing queues.
+// Lets requests in while their bytes fit the ledger's kRequests line: the message, its copies and its answer,
+// from receipt to answer. A request that does not fit is refused at once with ResourceExhausted and a hint
+// when to try again; nothing queues.
 //
 // Thread rule: thread-safe. Lifetime: outlives its tickets.
 
@@ -20,7 +21,8 @@ class Admission {
   class Ticket {
    public:
     Ticket() = default;
-    Ticket(Ticket&& other) noexcept : ledger_(std::exchange(other.ledger_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+    Ticket(Ticket&& other) noexcept
+        : ledger_(std::exchange(other.ledger_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
     Ticket& operator=(Ticket&& other) noexcept {
       std::swap(ledger_, other.ledger_);
       std::swap(bytes_, other.bytes_);
@@ -44,8 +46,8 @@ class Admission {
   // `ledger` is not owned.
   explicit Admission(MemoryLedger* ledger) : ledger_(ledger) {}
 
-  // Takes `bytes` for `what` (as in "a pull's answer"). ResourceExhausted with a retry hint while other requests hold the memory;
-  // InvalidArgument when it would not fit even alone.
+  // Takes `bytes` for `what` (as in "a pull's answer"). ResourceExhausted with a retry hint while other
+  // requests hold the memory; InvalidArgument when it would not fit even alone.
   absl::StatusOr<Ticket> Admit(std::string_view what, uint64_t bytes);
   // Takes them in any case: for small requests that an operator needs most when memory is short.
   Ticket Count(uint64_t bytes);

@@ -27,7 +27,8 @@ struct EmbeddingService::PushCall {
 
 // ---- pull
 
-absl::StatusOr<std::shared_ptr<EmbeddingService::PullCall>> EmbeddingService::PreparePull(const ChunkedBytes& request) {
+absl::StatusOr<std::shared_ptr<EmbeddingService::PullCall>> EmbeddingService::PreparePull(
+    const ChunkedBytes& request) {
   RH_ASSIGN_OR_RETURN(const PullMessage message, DecodePull(request));
   auto call = std::make_shared<PullCall>();
   RH_ASSIGN_OR_RETURN(call->checked, ValidatePull(message, parts_.rules));
@@ -46,16 +47,18 @@ void EmbeddingService::Pull(const ChunkedBytes& request, std::shared_ptr<void> o
   owner.reset();  // ids were copied
   if (!prepared.ok()) return respond(prepared.status(), Buffer());
   const std::shared_ptr<PullCall> call = *std::move(prepared);
-  parts_.partitions->Pull(&call->checked.request, [this, call, respond = std::move(respond)](PullOutcome outcome) mutable {
-    ZeroFailedRows(*call, outcome.failures);
-    Buffer answer = outcome.status.ok() ? call->response->Finish(outcome.failures) : Buffer();
-    call->checked.checked = CheckedTables();
-    call->ticket.Release();
-    respond(std::move(outcome.status), std::move(answer));
-  });
+  parts_.partitions->Pull(
+      &call->checked.request, [this, call, respond = std::move(respond)](PullOutcome outcome) mutable {
+        ZeroFailedRows(*call, outcome.failures);
+        Buffer answer = outcome.status.ok() ? call->response->Finish(outcome.failures) : Buffer();
+        call->checked.checked = CheckedTables();
+        call->ticket.Release();
+        respond(std::move(outcome.status), std::move(answer));
+      });
 }
 
-void EmbeddingService::ZeroFailedRows(const PullCall& call, absl::Span<const PartitionFailure> failures) const {
+void EmbeddingService::ZeroFailedRows(const PullCall& call,
+                                      absl::Span<const PartitionFailure> failures) const {
   if (failures.empty()) return;
   const PartitionMap& map = parts_.partitions->map();
   std::vector<bool> failed(map.partition_count(), false);
@@ -64,14 +67,16 @@ void EmbeddingService::ZeroFailedRows(const PullCall& call, absl::Span<const Par
     const PullTableRequest& table = call.checked.request.tables[t];
     const size_t dim = call.checked.reply[t].dim;
     for (size_t i = 0; i < table.ids.size(); ++i) {
-      if (failed[map.PartitionOf(table.table, table.ids[i])]) std::memset(table.target.values + i * dim, 0, dim * sizeof(float));
+      if (failed[map.PartitionOf(table.table, table.ids[i])])
+        std::memset(table.target.values + i * dim, 0, dim * sizeof(float));
     }
   }
 }
 
 // ---- push, delete
 
-absl::StatusOr<std::shared_ptr<EmbeddingService::PushCall>> EmbeddingService::PreparePush(const ChunkedBytes& request) {
+absl::StatusOr<std::shared_ptr<EmbeddingService::PushCall>> EmbeddingService::PreparePush(
+    const ChunkedBytes& request) {
   RH_ASSIGN_OR_RETURN(const PushMessage message, DecodePush(request));
   auto call = std::make_shared<PushCall>();
   call->want_lsn = message.want_lsn;
@@ -81,7 +86,8 @@ absl::StatusOr<std::shared_ptr<EmbeddingService::PushCall>> EmbeddingService::Pr
   return call;
 }
 
-absl::StatusOr<std::shared_ptr<EmbeddingService::PushCall>> EmbeddingService::PrepareDelete(const ChunkedBytes& request) {
+absl::StatusOr<std::shared_ptr<EmbeddingService::PushCall>> EmbeddingService::PrepareDelete(
+    const ChunkedBytes& request) {
   RH_ASSIGN_OR_RETURN(const DeleteMessage message, DecodeDelete(request));
   auto call = std::make_shared<PushCall>();
   RH_ASSIGN_OR_RETURN(call->checked, ValidateDelete(message, parts_.rules));
@@ -94,12 +100,14 @@ void EmbeddingService::Push(const ChunkedBytes& request, std::shared_ptr<void> o
   if (!prepared.ok()) return respond(prepared.status(), Buffer());
   const std::shared_ptr<PushCall> call = *std::move(prepared);
   call->owner = std::move(owner);
-  parts_.partitions->Push(&call->checked.request, [this, call, respond = std::move(respond)](PushOutcome outcome) mutable {
-    Buffer answer;
-    if (outcome.status.ok()) answer = EncodePushResponse(parts_.partitions->map().version(), outcome, call->want_lsn);
-    *call = PushCall();
-    respond(std::move(outcome.status), std::move(answer));
-  });
+  parts_.partitions->Push(
+      &call->checked.request, [this, call, respond = std::move(respond)](PushOutcome outcome) mutable {
+        Buffer answer;
+        if (outcome.status.ok())
+          answer = EncodePushResponse(parts_.partitions->map().version(), outcome, call->want_lsn);
+        *call = PushCall();
+        respond(std::move(outcome.status), std::move(answer));
+      });
 }
 
 void EmbeddingService::Delete(const ChunkedBytes& request, std::shared_ptr<void> owner, Responder respond) {
@@ -107,12 +115,13 @@ void EmbeddingService::Delete(const ChunkedBytes& request, std::shared_ptr<void>
   owner.reset();  // ids were copied
   if (!prepared.ok()) return respond(prepared.status(), Buffer());
   const std::shared_ptr<PushCall> call = *std::move(prepared);
-  parts_.partitions->Push(&call->checked.request, [call, respond = std::move(respond)](PushOutcome outcome) mutable {
-    Buffer answer;
-    if (outcome.status.ok()) answer = EncodeDeleteResponse(outcome);
-    *call = PushCall();
-    respond(std::move(outcome.status), std::move(answer));
-  });
+  parts_.partitions->Push(&call->checked.request,
+                          [call, respond = std::move(respond)](PushOutcome outcome) mutable {
+                            Buffer answer;
+                            if (outcome.status.ok()) answer = EncodeDeleteResponse(outcome);
+                            *call = PushCall();
+                            respond(std::move(outcome.status), std::move(answer));
+                          });
 }
 
 // ---- beside training
@@ -125,7 +134,8 @@ void EmbeddingService::Prefetch(const ChunkedBytes& request, std::shared_ptr<voi
   if (!checked.ok()) return respond(checked.status(), Buffer());
   v1::PrefetchResponse response;
   for (size_t i = 0; i < checked->ids.size(); ++i) {
-    response.set_rows_queued(response.rows_queued() + parts_.partitions->Prefetch(checked->tables[i]->id(), checked->ids[i]));
+    response.set_rows_queued(response.rows_queued() +
+                             parts_.partitions->Prefetch(checked->tables[i]->id(), checked->ids[i]));
   }
   respond(absl::OkStatus(), SerializeProto(response));
 }
@@ -140,11 +150,13 @@ absl::Status EmbeddingService::Scan(const v1::ScanRequest& request, v1::ScanResp
     const auto* bytes = reinterpret_cast<const char*>(row.row.data());
     response->mutable_ids()->append(reinterpret_cast<const char*>(&row.id), sizeof(Id));
     response->mutable_values()->append(bytes, layout.weights_bytes());
-    if (request.with_state()) response->mutable_state()->append(bytes + layout.state_offset(), layout.state_floats * sizeof(float));
+    if (request.with_state())
+      response->mutable_state()->append(bytes + layout.state_offset(), layout.state_floats * sizeof(float));
   };
   bool more = false;
-  RH_ASSIGN_OR_RETURN(const uint64_t next_hash, parts_.partitions->Scan(request.table_id(), request.partition(), scan.first_hash,
-                                                                       scan.max_rows, add_row, &more));
+  RH_ASSIGN_OR_RETURN(const uint64_t next_hash,
+                      parts_.partitions->Scan(request.table_id(), request.partition(), scan.first_hash,
+                                              scan.max_rows, add_row, &more));
   response->set_state_floats(layout.state_floats);
   if (more) response->set_next_cursor(EncodeScanCursor(next_hash));
   return absl::OkStatus();
@@ -152,7 +164,8 @@ absl::Status EmbeddingService::Scan(const v1::ScanRequest& request, v1::ScanResp
 
 absl::Status EmbeddingService::Expire(const v1::ExpireRequest& request, v1::ExpireResponse* response) {
   RH_ASSIGN_OR_RETURN(const CheckedExpire expire, ValidateExpire(request, parts_.rules));
-  RH_ASSIGN_OR_RETURN(const uint64_t rows, parts_.partitions->Expire(expire.table->id(), expire.cutoff_unix_seconds));
+  RH_ASSIGN_OR_RETURN(const uint64_t rows,
+                      parts_.partitions->Expire(expire.table->id(), expire.cutoff_unix_seconds));
   response->set_rows_expired(rows);
   return absl::OkStatus();
 }

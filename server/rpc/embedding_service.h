@@ -2,8 +2,9 @@
 #pragma once
 // rowhouse.v1.EmbeddingService: each method decodes, validates, asks the partitions and lays out the answer.
 //
-// Thread rule: thread-safe. Pull, Push, Prefetch and Delete do not block (misses and pushes are answered on other threads) and call
-// their responder exactly once; Scan and Expire block on the disk. Lifetime: outlives every call it has taken.
+// Thread rule: thread-safe. Pull, Push, Prefetch and Delete do not block (misses and pushes are answered on
+// other threads) and call their responder exactly once; Scan and Expire block on the disk. Lifetime: outlives
+// every call it has taken.
 
 #include <memory>
 

@@ -21,7 +21,8 @@ struct ReceivedBytes {
 // Takes the message out of `message`, which is empty afterwards.
 ReceivedBytes TakeBytes(grpc::ByteBuffer* message);
 
-// The buffer goes back to its pool when gRPC has sent it; until then it counts in `ledger` (may be null) as kRequests.
+// The buffer goes back to its pool when gRPC has sent it; until then it counts in `ledger` (may be null) as
+// kRequests.
 grpc::ByteBuffer ToByteBuffer(Buffer bytes, MemoryLedger* ledger);
 
 // Code and message as HTTP/2 trailers may carry them.

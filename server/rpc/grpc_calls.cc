@@ -19,8 +19,8 @@ void AddRetryHint(const absl::Status& status, grpc::ServerContext* context) {
   if (milliseconds != 0) context->AddTrailingMetadata("retry-after-ms", absl::StrCat(milliseconds));
 }
 
-// The responder of a call: answers it exactly once, at the latest when it is destroyed, for a call without an answer could never be
-// let go.
+// The responder of a call: answers it exactly once, at the latest when it is destroyed, for a call without an
+// answer could never be let go.
 template <typename Call>
 class AnswerOnce {
  public:
@@ -28,7 +28,8 @@ class AnswerOnce {
   AnswerOnce(AnswerOnce&& other) noexcept : call_(std::exchange(other.call_, nullptr)) {}
   AnswerOnce& operator=(AnswerOnce&&) = delete;
   ~AnswerOnce() {
-    if (call_ != nullptr) call_->Answer(absl::InternalError("the server dropped the request: a bug, please report it"), Buffer());
+    if (call_ != nullptr)
+      call_->Answer(absl::InternalError("the server dropped the request: a bug, please report it"), Buffer());
   }
   void operator()(absl::Status status, Buffer bytes) {
     if (Call* const call = std::exchange(call_, nullptr)) call->Answer(status, std::move(bytes));
@@ -61,8 +62,8 @@ class RawCall final : public CompletionTag {
     }
     PostRawCall(method_, host_, queue_);
     ReceivedBytes received = TakeBytes(&request_);
-    host_->handler->Handle(method_ == RawMethod::kPull ? kPullPath : kPushPath, std::move(received.bytes), std::move(received.owner),
-                           AnswerOnce<RawCall>(this));
+    host_->handler->Handle(method_ == RawMethod::kPull ? kPullPath : kPushPath, std::move(received.bytes),
+                           std::move(received.owner), AnswerOnce<RawCall>(this));
   }
 
   // On any thread. The call may be gone when this returns.
@@ -91,7 +92,8 @@ class RawCall final : public CompletionTag {
 
 class GenericCall final : public CompletionTag {
  public:
-  GenericCall(CallHost* host, CallQueue* queue) : host_(host), queue_(queue), stream_(&context_), done_tag_(this) {
+  GenericCall(CallHost* host, CallQueue* queue)
+      : host_(host), queue_(queue), stream_(&context_), done_tag_(this) {
     ++queue->calls;
     context_.AsyncNotifyWhenDone(&done_tag_);  // a watch must learn that its client has gone
     grpc::ServerCompletionQueue* const cq = queue->queue.get();
@@ -156,7 +158,8 @@ class GenericCall final : public CompletionTag {
       BeginWatch(received.bytes);
       return;
     }
-    host_->handler->Handle(context_.method(), std::move(received.bytes), std::move(received.owner), AnswerOnce<GenericCall>(this));
+    host_->handler->Handle(context_.method(), std::move(received.bytes), std::move(received.owner),
+                           AnswerOnce<GenericCall>(this));
   }
 
   void BeginWatch(const ChunkedBytes& request) {
@@ -164,8 +167,10 @@ class GenericCall final : public CompletionTag {
     if (!service.ok()) return Answer(service.status(), Buffer());
     watch_ = std::make_shared<HealthWatch>(host_->health, *std::move(service), &stream_, this);
     if (!host_->AddWatch(watch_)) {
-      return Answer(absl::UnavailableError("the server is draining or has too many health watches: use Check, or another server"),
-                    Buffer());
+      return Answer(
+          absl::UnavailableError(
+              "the server is draining or has too many health watches: use Check, or another server"),
+          Buffer());
     }
     state_.store(State::kWatching);
     if (done_) {  // the client went before it began

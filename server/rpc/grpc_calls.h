@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The life of one call on a completion queue. A call is a tag: it owns itself from its Request to its last event, and each event is
-// delivered on its queue's only thread. Answers may be given on any thread.
+// The life of one call on a completion queue. A call is a tag: it owns itself from its Request to its last
+// event, and each event is delivered on its queue's only thread. Answers may be given on any thread.
 
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
@@ -20,11 +20,12 @@
 
 namespace rowhouse::server {
 
-// Pull and Push raw, the rest of the service left to the generic one: a method of the synchronous kind would give the server
-// threads of gRPC's own.
-using RawEmbeddingService = v1::EmbeddingService::WithRawMethod_Pull<v1::EmbeddingService::WithRawMethod_Push<
-    v1::EmbeddingService::WithGenericMethod_Prefetch<v1::EmbeddingService::WithGenericMethod_Scan<
-        v1::EmbeddingService::WithGenericMethod_Delete<v1::EmbeddingService::WithGenericMethod_Expire<v1::EmbeddingService::Service>>>>>>;
+// Pull and Push raw, the rest of the service left to the generic one: a method of the synchronous kind would
+// give the server threads of gRPC's own.
+using RawEmbeddingService = v1::EmbeddingService::WithRawMethod_Pull<
+    v1::EmbeddingService::WithRawMethod_Push<v1::EmbeddingService::WithGenericMethod_Prefetch<
+        v1::EmbeddingService::WithGenericMethod_Scan<v1::EmbeddingService::WithGenericMethod_Delete<
+            v1::EmbeddingService::WithGenericMethod_Expire<v1::EmbeddingService::Service>>>>>>;
 
 class HealthWatch;
 
@@ -54,7 +55,8 @@ class CallHost {
   std::set<std::shared_ptr<HealthWatch>> watches_ ABSL_GUARDED_BY(mu_);
 };
 
-// A completion queue and how many calls (waiting for a client or under way) it has. Used by its one thread after calls were posted.
+// A completion queue and how many calls (waiting for a client or under way) it has. Used by its one thread
+// after calls were posted.
 struct CallQueue {
   std::unique_ptr<grpc::ServerCompletionQueue> queue;
   size_t calls = 0;
@@ -69,7 +71,8 @@ class CompletionTag {
 
 enum class RawMethod { kPull, kPush };
 
-// Each posts a call that waits for a client; once one has come, it posts its successor, and deletes itself at its end.
+// Each posts a call that waits for a client; once one has come, it posts its successor, and deletes itself at
+// its end.
 void PostRawCall(RawMethod method, CallHost* host, CallQueue* queue);
 void PostGenericCall(CallHost* host, CallQueue* queue);
 

@@ -1,9 +1,10 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// One Health.Watch stream: sends the present state, then each change, one write at a time (changes in between are merged).
+// One Health.Watch stream: sends the present state, then each change, one write at a time (changes in between
+// are merged).
 //
-// Thread rule: thread-safe. At most one operation of the stream is under way; its event comes to OnEvent. The stream and the tag are
-// not touched once Close has returned true or OnEvent false.
+// Thread rule: thread-safe. At most one operation of the stream is under way; its event comes to OnEvent. The
+// stream and the tag are not touched once Close has returned true or OnEvent false.
 
 #include <grpcpp/generic/async_generic_service.h>
 
@@ -20,7 +21,8 @@ namespace rowhouse::server {
 class HealthWatch : public std::enable_shared_from_this<HealthWatch> {
  public:
   // `stream` and `tag` belong to the call.
-  HealthWatch(HealthService* health, std::string service, grpc::GenericServerAsyncReaderWriter* stream, void* tag)
+  HealthWatch(HealthService* health, std::string service, grpc::GenericServerAsyncReaderWriter* stream,
+              void* tag)
       : health_(health), service_(std::move(service)), stream_(stream), tag_(tag) {}
 
   // Follows the service's state from now on.
@@ -45,7 +47,7 @@ class HealthWatch : public std::enable_shared_from_this<HealthWatch> {
   absl::Mutex mu_;
   uint64_t watch_ ABSL_GUARDED_BY(mu_) = 0;
   std::optional<ServingStatus> sent_ ABSL_GUARDED_BY(mu_);
-  bool busy_ ABSL_GUARDED_BY(mu_) = false;      // an operation is under way
+  bool busy_ ABSL_GUARDED_BY(mu_) = false;  // an operation is under way
   bool ending_ ABSL_GUARDED_BY(mu_) = false;
   bool finished_ ABSL_GUARDED_BY(mu_) = false;  // Finish was called
   bool closed_ ABSL_GUARDED_BY(mu_) = false;

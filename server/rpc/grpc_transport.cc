@@ -82,11 +82,13 @@ absl::Status GrpcTransportImpl::Listen() {
       Run(queue.get());  // to its end: nothing was posted
     }
     server_.reset();
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", options_.address,
-                                               ": it is in use, or no address of this machine; choose another --listen"));
+    return absl::UnavailableError(
+        absl::StrCat("cannot listen on ", options_.address,
+                     ": it is in use, or no address of this machine; choose another --listen"));
   }
   address_ = options_.address;
-  if (!absl::StartsWith(address_, "unix")) address_ = absl::StrCat(address_.substr(0, address_.rfind(':')), ":", port);
+  if (!absl::StartsWith(address_, "unix"))
+    address_ = absl::StrCat(address_.substr(0, address_.rfind(':')), ":", port);
   for (auto& queue : queues_) {
     for (int i = 0; i < kWaitingRawCalls; ++i) {
       PostRawCall(RawMethod::kPull, &host_, queue.get());
@@ -103,7 +105,8 @@ void GrpcTransportImpl::Run(CallQueue* queue) {
   bool ok = false;
   while (queue->queue->Next(&tag, &ok)) {
     static_cast<CompletionTag*>(tag)->Complete(ok);
-    // Calls that wait come back only when the server is shut down, so the last one to go leaves nobody who could use the queue.
+    // Calls that wait come back only when the server is shut down, so the last one to go leaves nobody who
+    // could use the queue.
     if (queue->calls == 0) queue->queue->Shutdown();
   }
 }
@@ -120,13 +123,16 @@ void GrpcTransportImpl::Drain(absl::Duration timeout) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<GrpcTransport>> GrpcTransport::Start(const GrpcTransportOptions& options, RequestHandler* handler) {
+absl::StatusOr<std::unique_ptr<GrpcTransport>> GrpcTransport::Start(const GrpcTransportOptions& options,
+                                                                    RequestHandler* handler) {
   if (options.queue_threads < 1 || options.queue_threads > kMaxQueueThreads) {
     return absl::InvalidArgumentError(
         absl::StrCat("queue_threads is ", options.queue_threads, ", allowed are 1 to ", kMaxQueueThreads));
   }
-  if (options.max_message_bytes == 0 || options.max_message_bytes > static_cast<uint64_t>(std::numeric_limits<int>::max())) {
-    return absl::InvalidArgumentError(absl::StrCat("max_message_bytes is ", options.max_message_bytes, ", allowed are 1 to 2^31 - 1"));
+  if (options.max_message_bytes == 0 ||
+      options.max_message_bytes > static_cast<uint64_t>(std::numeric_limits<int>::max())) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("max_message_bytes is ", options.max_message_bytes, ", allowed are 1 to 2^31 - 1"));
   }
   auto transport = std::make_unique<GrpcTransportImpl>(options, handler);
   const absl::Status listening = transport->Listen();

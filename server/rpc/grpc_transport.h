@@ -1,11 +1,11 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// gRPC in front of a RequestHandler: one completion queue and thread each, bytes in and out without a copy, no generated service code.
-// Pull and Push are registered methods (their message arrives with the call); all others come in generically. Health.Watch is
-// the one stream.
+// gRPC in front of a RequestHandler: one completion queue and thread each, bytes in and out without a copy,
+// no generated service code. Pull and Push are registered methods (their message arrives with the call); all
+// others come in generically. Health.Watch is the one stream.
 //
-// Thread rule: Start, Drain and the destructor from one thread. Calls of the handler come from the queues' threads, which it must not
-// block for long. Lifetime: handler, health and ledger outlive the transport.
+// Thread rule: Start, Drain and the destructor from one thread. Calls of the handler come from the queues'
+// threads, which it must not block for long. Lifetime: handler, health and ledger outlive the transport.
 
 #include <cstdint>
 #include <memory>
@@ -21,22 +21,24 @@
 namespace rowhouse::server {
 
 struct GrpcTransportOptions {
-  std::string address;                                  // host:port or unix:/path; port 0 lets the system choose
-  int queue_threads = 2;                                // completion queues, a thread each
+  std::string address;    // host:port or unix:/path; port 0 lets the system choose
+  int queue_threads = 2;  // completion queues, a thread each
   uint64_t max_message_bytes = limits::kMaxMessageBytes;
-  uint64_t memory_quota_bytes = 0;                      // gRPC's own buffers; 0: no quota
-  HealthService* health = nullptr;                      // served as Health.Watch, set not serving by Drain; may be null
-  MemoryLedger* ledger = nullptr;                       // answers count as kRequests until they are sent; may be null
+  uint64_t memory_quota_bytes = 0;  // gRPC's own buffers; 0: no quota
+  HealthService* health = nullptr;  // served as Health.Watch, set not serving by Drain; may be null
+  MemoryLedger* ledger = nullptr;   // answers count as kRequests until they are sent; may be null
 };
 
 class GrpcTransport {
  public:
-  // Listens. InvalidArgument for options out of range, Unavailable, naming the address, when it cannot be listened on.
-  static absl::StatusOr<std::unique_ptr<GrpcTransport>> Start(const GrpcTransportOptions& options, RequestHandler* handler);
+  // Listens. InvalidArgument for options out of range, Unavailable, naming the address, when it cannot be
+  // listened on.
+  static absl::StatusOr<std::unique_ptr<GrpcTransport>> Start(const GrpcTransportOptions& options,
+                                                              RequestHandler* handler);
   virtual ~GrpcTransport() = default;  // Drain at once, if it was not called
 
-  // Health NOT_SERVING and end of watches, no new calls, then waits for those under way; those that are not answered after
-  // `timeout` are cancelled, and waited for until the handler has let them go. Idempotent.
+  // Health NOT_SERVING and end of watches, no new calls, then waits for those under way; those that are not
+  // answered after `timeout` are cancelled, and waited for until the handler has let them go. Idempotent.
   virtual void Drain(absl::Duration timeout) = 0;
   // With the port that port 0 became.
   virtual std::string address() const = 0;

@@ -49,7 +49,8 @@ absl::StatusOr<Buffer> HealthService::Check(const ChunkedBytes& request) const {
   if (!service.ok()) return service.status();
   const ServingStatus status = Get(*service);
   if (status == ServingStatus::kServiceUnknown) {
-    return absl::NotFoundError("no such service here: ask for \"\", rowhouse.v1.EmbeddingService or rowhouse.v1.AdminService");
+    return absl::NotFoundError(
+        "no such service here: ask for \"\", rowhouse.v1.EmbeddingService or rowhouse.v1.AdminService");
   }
   return EncodeResponse(status);
 }
@@ -76,7 +77,8 @@ absl::StatusOr<std::string> HealthService::DecodeRequest(const ChunkedBytes& req
 
 Buffer HealthService::EncodeResponse(ServingStatus status) {
   const uint8_t bytes[] = {1 << 3, static_cast<uint8_t>(status)};
-  return Buffer::CopyOf(status == ServingStatus::kUnknown ? absl::Span<const uint8_t>() : absl::MakeSpan(bytes));
+  return Buffer::CopyOf(status == ServingStatus::kUnknown ? absl::Span<const uint8_t>()
+                                                          : absl::MakeSpan(bytes));
 }
 
 }  // namespace rowhouse::server

@@ -1,10 +1,11 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// grpc.health.v1 as load balancers and orchestrators ask it: one state for the server and each of its services. The messages have one
-// field each and are coded here by hand. Transports serve Watch from the callbacks.
+// grpc.health.v1 as load balancers and orchestrators ask it: one state for the server and each of its
+// services. The messages have one field each and are coded here by hand. Transports serve Watch from the
+// callbacks.
 //
-// Thread rule: thread-safe. A callback is called under no lock of this object, possibly by several threads at once; it may still
-// be called once after Unwatch has returned.
+// Thread rule: thread-safe. A callback is called under no lock of this object, possibly by several threads at
+// once; it may still be called once after Unwatch has returned.
 
 #include <cstdint>
 #include <functional>

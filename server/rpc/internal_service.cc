@@ -8,13 +8,14 @@ namespace rowhouse::server {
 
 absl::Status InternalService::CheckOwner() const {
   if (parts_.meta != nullptr) return absl::OkStatus();
-  return absl::FailedPreconditionError("this server does not keep the meta store: ask the owner of partition 0");
+  return absl::FailedPreconditionError(
+      "this server does not keep the meta store: ask the owner of partition 0");
 }
 
 absl::Status InternalService::CheckCluster(ClusterId cluster) const {
   if (cluster == parts_.cluster) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat("cluster is ", cluster, ", this server is of cluster ", parts_.cluster,
-                                                    ": check the addresses in --servers"));
+  return absl::FailedPreconditionError(absl::StrCat("cluster is ", cluster, ", this server is of cluster ",
+                                                    parts_.cluster, ": check the addresses in --servers"));
 }
 
 absl::Status InternalService::MetaRange(const internal::v1::MetaRangeRequest& request,
@@ -33,7 +34,8 @@ absl::Status InternalService::MetaRange(const internal::v1::MetaRangeRequest& re
   return absl::OkStatus();
 }
 
-absl::Status InternalService::MetaTxn(const internal::v1::MetaTxnRequest& request, internal::v1::MetaTxnResponse* response) {
+absl::Status InternalService::MetaTxn(const internal::v1::MetaTxnRequest& request,
+                                      internal::v1::MetaTxnResponse* response) {
   RH_RETURN_IF_ERROR(CheckOwner());
   RH_RETURN_IF_ERROR(CheckCluster(request.cluster()));
   std::vector<MetaCompare> compares;
@@ -41,14 +43,16 @@ absl::Status InternalService::MetaTxn(const internal::v1::MetaTxnRequest& reques
     compares.push_back({.key = compare.key(), .mod_revision = compare.mod_revision()});
   }
   std::vector<MetaPut> puts;
-  for (const auto& put : request.puts()) puts.push_back({.key = put.key(), .value = put.value(), .erase = put.erase()});
+  for (const auto& put : request.puts())
+    puts.push_back({.key = put.key(), .value = put.value(), .erase = put.erase()});
   RH_ASSIGN_OR_RETURN(const MetaTxnResult result, parts_.meta->Txn(compares, puts));
   response->set_succeeded(result.succeeded);
   response->set_revision(result.revision);
   return absl::OkStatus();
 }
 
-absl::Status InternalService::Sync(const internal::v1::SyncRequest& request, internal::v1::SyncResponse* response) {
+absl::Status InternalService::Sync(const internal::v1::SyncRequest& request,
+                                   internal::v1::SyncResponse* response) {
   RH_RETURN_IF_ERROR(CheckCluster(request.cluster()));
   RH_ASSIGN_OR_RETURN(const uint64_t revision, parts_.catalog->SyncNow());
   response->set_revision(revision);

@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// rowhouse.internal.v1.InternalService: the meta store for the other servers of a fixed cluster, and their call to catch up with it.
+// rowhouse.internal.v1.InternalService: the meta store for the other servers of a fixed cluster, and their
+// call to catch up with it.
 //
 // Thread rule: thread-safe. Methods block on the disk and run on an executor.
 
@@ -21,7 +22,8 @@ class InternalService {
   // Nothing of parts is owned; all outlive the service.
   explicit InternalService(const Parts& parts) : parts_(parts) {}
 
-  absl::Status MetaRange(const internal::v1::MetaRangeRequest& request, internal::v1::MetaRangeResponse* response);
+  absl::Status MetaRange(const internal::v1::MetaRangeRequest& request,
+                         internal::v1::MetaRangeResponse* response);
   absl::Status MetaTxn(const internal::v1::MetaTxnRequest& request, internal::v1::MetaTxnResponse* response);
   absl::Status Sync(const internal::v1::SyncRequest& request, internal::v1::SyncResponse* response);
 

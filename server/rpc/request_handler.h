@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Where a transport ends and the server begins: a method's name and the bytes of a request in, bytes of an answer out. gRPC and
-// the in-process client both come in here, so neither can do what the other cannot.
+// Where a transport ends and the server begins: a method's name and the bytes of a request in, bytes of an
+// answer out. gRPC and the in-process client both come in here, so neither can do what the other cannot.
 
 #include <memory>
 #include <string_view>
@@ -18,10 +18,11 @@ using Responder = absl::AnyInvocable<void(absl::Status, Buffer)>;
 class RequestHandler {
  public:
   virtual ~RequestHandler() = default;
-  // Handles one unary call. `method`: full path, "/rowhouse.v1.EmbeddingService/Pull". `request`: the serialized message, in the
-  // pieces that `owner` keeps alive. Never throws, never blocks on the disk in the caller's thread; work that may goes to an
-  // executor. Unimplemented for an unknown method. Thread-safe.
-  virtual void Handle(std::string_view method, ChunkedBytes request, std::shared_ptr<void> owner, Responder respond) = 0;
+  // Handles one unary call. `method`: full path, "/rowhouse.v1.EmbeddingService/Pull". `request`: the
+  // serialized message, in the pieces that `owner` keeps alive. Never throws, never blocks on the disk in the
+  // caller's thread; work that may goes to an executor. Unimplemented for an unknown method. Thread-safe.
+  virtual void Handle(std::string_view method, ChunkedBytes request, std::shared_ptr<void> owner,
+                      Responder respond) = 0;
 };
 
 }  // namespace rowhouse::server

@@ -8,10 +8,12 @@ namespace rowhouse::server {
 MethodMetrics::MethodMetrics(MetricsRegistry* registry, const std::string& method)
     : registry_(registry),
       method_(method),
-      seconds_(registry->AddHistogram("rowhouse_request_seconds", "Time from receipt to answer of a request.", {{"method", method}},
-                                      MetricsRegistry::LatencyBuckets())),
-      request_bytes_(registry->AddCounter("rowhouse_request_bytes_total", "Bytes of request messages.", {{"method", method}})),
-      response_bytes_(registry->AddCounter("rowhouse_response_bytes_total", "Bytes of answers.", {{"method", method}})) {
+      seconds_(registry->AddHistogram("rowhouse_request_seconds", "Time from receipt to answer of a request.",
+                                      {{"method", method}}, MetricsRegistry::LatencyBuckets())),
+      request_bytes_(registry->AddCounter("rowhouse_request_bytes_total", "Bytes of request messages.",
+                                          {{"method", method}})),
+      response_bytes_(
+          registry->AddCounter("rowhouse_response_bytes_total", "Bytes of answers.", {{"method", method}})) {
   CodeCounter(static_cast<size_t>(absl::StatusCode::kOk));
 }
 
@@ -27,7 +29,8 @@ prometheus::Counter& MethodMetrics::CodeCounter(size_t code) {
   return *counter;
 }
 
-void MethodMetrics::Record(absl::StatusCode code, double seconds, uint64_t request_bytes, uint64_t response_bytes) {
+void MethodMetrics::Record(absl::StatusCode code, double seconds, uint64_t request_bytes,
+                           uint64_t response_bytes) {
   const auto number = static_cast<size_t>(code);
   CodeCounter(number < kCodes ? number : static_cast<size_t>(absl::StatusCode::kUnknown)).Increment();
   seconds_.Observe(seconds);

@@ -1,7 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Counts and times of requests by method and code, for Prometheus: rowhouse_requests_total{method,code},
-// rowhouse_request_seconds{method}, rowhouse_request_bytes_total{method}, rowhouse_response_bytes_total{method}. Thread-safe.
+// rowhouse_request_seconds{method}, rowhouse_request_bytes_total{method},
+// rowhouse_response_bytes_total{method}. Thread-safe.
 
 #include <array>
 #include <atomic>

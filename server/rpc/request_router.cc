@@ -18,7 +18,8 @@ constexpr char kInternal[] = "rowhouse.internal.v1.InternalService";
 
 absl::Status WithHint(absl::Status status) {
   const bool again = absl::IsResourceExhausted(status) || absl::IsUnavailable(status);
-  return again && RetryAfterMs(status) == 0 ? WithRetryAfter(std::move(status), kDefaultRetryAfterMs) : status;
+  return again && RetryAfterMs(status) == 0 ? WithRetryAfter(std::move(status), kDefaultRetryAfterMs)
+                                            : status;
 }
 
 }  // namespace
@@ -27,10 +28,11 @@ RequestRouter::RequestRouter(const Parts& parts) : parts_(parts) {
   AddEmbedding();
   AddAdmin();
   AddInternal();
-  Add("grpc.health.v1.Health", "Check", true, [this](const ChunkedBytes& request, std::shared_ptr<void>, Responder respond) {
-    auto answer = parts_.health->Check(request);
-    respond(answer.status(), answer.ok() ? *std::move(answer) : Buffer());
-  });
+  Add("grpc.health.v1.Health", "Check", true,
+      [this](const ChunkedBytes& request, std::shared_ptr<void>, Responder respond) {
+        auto answer = parts_.health->Check(request);
+        respond(answer.status(), answer.ok() ? *std::move(answer) : Buffer());
+      });
 }
 
 void RequestRouter::Add(const std::string& service, const std::string& method, bool control, Run run) {
@@ -43,31 +45,39 @@ void RequestRouter::Add(const std::string& service, const std::string& method, b
 template <typename Service, typename Request, typename Response>
 void RequestRouter::AddBlocking(const std::string& path, const std::string& method, Service* service,
                                 absl::Status (Service::*call)(const Request&, Response*)) {
-  Executor* const executor = path == kInternal && parts_.internal_blocking != nullptr ? parts_.internal_blocking : parts_.blocking;
-  Add(path, method, true, [executor, service, call, method](const ChunkedBytes& bytes, std::shared_ptr<void> owner, Responder respond) {
-    executor->Post([service, call, method, bytes, owner = std::move(owner), respond = std::move(respond)]() mutable {
-      Request request;
-      if (!ParseProto(bytes, &request)) {
-        respond(absl::InvalidArgumentError(absl::StrCat(method, "Request: the bytes are no such message")), Buffer());
-        return;
-      }
-      owner.reset();
-      Response response;
-      absl::Status status = (service->*call)(request, &response);
-      Buffer answer = status.ok() ? SerializeProto(response) : Buffer();
-      respond(std::move(status), std::move(answer));
-    });
-  });
+  Executor* const executor =
+      path == kInternal && parts_.internal_blocking != nullptr ? parts_.internal_blocking : parts_.blocking;
+  Add(path, method, true,
+      [executor, service, call, method](const ChunkedBytes& bytes, std::shared_ptr<void> owner,
+                                        Responder respond) {
+        executor->Post([service, call, method, bytes, owner = std::move(owner),
+                        respond = std::move(respond)]() mutable {
+          Request request;
+          if (!ParseProto(bytes, &request)) {
+            respond(
+                absl::InvalidArgumentError(absl::StrCat(method, "Request: the bytes are no such message")),
+                Buffer());
+            return;
+          }
+          owner.reset();
+          Response response;
+          absl::Status status = (service->*call)(request, &response);
+          Buffer answer = status.ok() ? SerializeProto(response) : Buffer();
+          respond(std::move(status), std::move(answer));
+        });
+      });
 }
 
 void RequestRouter::AddEmbedding() {
   EmbeddingService* const service = parts_.embedding;
-  const auto add = [this, service](const char* method,
-                                   void (EmbeddingService::*call)(const ChunkedBytes&, std::shared_ptr<void>, Responder)) {
-    Add(kEmbedding, method, false, [service, call](const ChunkedBytes& request, std::shared_ptr<void> owner, Responder respond) {
-      (service->*call)(request, std::move(owner), std::move(respond));
-    });
-  };
+  const auto add =
+      [this, service](const char* method,
+                      void (EmbeddingService::*call)(const ChunkedBytes&, std::shared_ptr<void>, Responder)) {
+        Add(kEmbedding, method, false,
+            [service, call](const ChunkedBytes& request, std::shared_ptr<void> owner, Responder respond) {
+              (service->*call)(request, std::move(owner), std::move(respond));
+            });
+      };
   add("Pull", &EmbeddingService::Pull);
   add("Push", &EmbeddingService::Push);
   add("Prefetch", &EmbeddingService::Prefetch);
@@ -96,10 +106,11 @@ void RequestRouter::AddInternal() {
   AddBlocking(kInternal, "Sync", service, &InternalService::Sync);
 }
 
-Responder RequestRouter::Track(const Route& route, uint64_t request_bytes, Admission::Ticket ticket, Responder respond) const {
+Responder RequestRouter::Track(const Route& route, uint64_t request_bytes, Admission::Ticket ticket,
+                               Responder respond) const {
   const int64_t begun = parts_.clock->NowMonotonicNanos();
-  return [this, &route, begun, request_bytes, ticket = std::move(ticket), respond = std::move(respond)](absl::Status status,
-                                                                                                         Buffer answer) mutable {
+  return [this, &route, begun, request_bytes, ticket = std::move(ticket), respond = std::move(respond)](
+             absl::Status status, Buffer answer) mutable {
     if (route.metrics != nullptr) {
       const double seconds = static_cast<double>(parts_.clock->NowMonotonicNanos() - begun) * 1e-9;
       route.metrics->Record(status.code(), seconds, request_bytes, answer.size());
@@ -109,18 +120,21 @@ Responder RequestRouter::Track(const Route& route, uint64_t request_bytes, Admis
   };
 }
 
-void RequestRouter::Handle(std::string_view method, ChunkedBytes request, std::shared_ptr<void> owner, Responder respond) {
+void RequestRouter::Handle(std::string_view method, ChunkedBytes request, std::shared_ptr<void> owner,
+                           Responder respond) {
   const auto found = routes_.find(method);
   if (found == routes_.end()) {
-    respond(absl::UnimplementedError(absl::StrCat("this server has no method ", std::string(method.substr(0, 256)))), Buffer());
+    respond(absl::UnimplementedError(
+                absl::StrCat("this server has no method ", std::string(method.substr(0, 256)))),
+            Buffer());
     return;
   }
   const Route& route = found->second;
   const uint64_t bytes = request.size();
   if (route.control && bytes > kMaxControlBytes) {
     respond = Track(route, bytes, Admission::Ticket(), std::move(respond));
-    respond(absl::InvalidArgumentError(absl::StrCat(std::string(method), ": the message has ", bytes, " bytes, allowed are ",
-                                                    kMaxControlBytes)),
+    respond(absl::InvalidArgumentError(absl::StrCat(std::string(method), ": the message has ", bytes,
+                                                    " bytes, allowed are ", kMaxControlBytes)),
             Buffer());
     return;
   }

@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Sends a request to the service method that its path names, counting its bytes from receipt to answer. What blocks runs on an
-// executor; the rest in the transport's thread.
+// Sends a request to the service method that its path names, counting its bytes from receipt to answer. What
+// blocks runs on an executor; the rest in the transport's thread.
 //
 // Thread rule: thread-safe. Lifetime: nothing of Parts is owned; all of it outlives every call.
 
@@ -31,18 +31,21 @@ class RequestRouter final : public RequestHandler {
     InternalService* internal = nullptr;
     HealthService* health = nullptr;
     Admission* admission = nullptr;
-    Executor* blocking = nullptr;        // for admin, Scan and Expire: none that these wait for
-    // For the internal service: administration on other servers waits for it while it holds their own blocking threads.
+    Executor* blocking = nullptr;  // for admin, Scan and Expire: none that these wait for
+    // For the internal service: administration on other servers waits for it while it holds their own
+    // blocking threads.
     Executor* internal_blocking = nullptr;  // null: blocking
     Clock* clock = nullptr;
     MetricsRegistry* metrics = nullptr;  // may be null
   };
   explicit RequestRouter(const Parts& parts);
 
-  void Handle(std::string_view method, ChunkedBytes request, std::shared_ptr<void> owner, Responder respond) override;
+  void Handle(std::string_view method, ChunkedBytes request, std::shared_ptr<void> owner,
+              Responder respond) override;
 
  private:
-  using Run = std::function<void(const ChunkedBytes& request, std::shared_ptr<void> owner, Responder respond)>;
+  using Run =
+      std::function<void(const ChunkedBytes& request, std::shared_ptr<void> owner, Responder respond)>;
   struct Route {
     Run run;
     bool control = false;  // small messages, never refused for memory
@@ -58,7 +61,8 @@ class RequestRouter final : public RequestHandler {
   void AddAdmin();
   void AddInternal();
   // `respond`, which also gives back `ticket`, adds the retry hint and counts.
-  Responder Track(const Route& route, uint64_t request_bytes, Admission::Ticket ticket, Responder respond) const;
+  Responder Track(const Route& route, uint64_t request_bytes, Admission::Ticket ticket,
+                  Responder respond) const;
 
   const Parts parts_;
   std::map<std::string, Route, std::less<>> routes_;  // by path; fixed after construction

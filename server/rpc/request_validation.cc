@@ -36,8 +36,9 @@ std::string Where(size_t index, const TableMessage& message) {
 
 absl::Status CheckHistory(HistoryId history, const RequestRules& rules) {
   if (history == rules.history) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat("history is ", history, ", the cluster's is ", rules.history,
-                                                    ": it was restored or is another one; ask GetPartitionMap and start anew"));
+  return absl::FailedPreconditionError(
+      absl::StrCat("history is ", history, ", the cluster's is ", rules.history,
+                   ": it was restored or is another one; ask GetPartitionMap and start anew"));
 }
 
 absl::StatusOr<std::shared_ptr<Table>> FindTable(TableId id, const RequestRules& rules) {
@@ -47,44 +48,54 @@ absl::StatusOr<std::shared_ptr<Table>> FindTable(TableId id, const RequestRules&
   return table;
 }
 
-absl::Status CheckVersion(const TableSchema& schema, SchemaVersion version, const std::string& where, const RequestRules& rules) {
+absl::Status CheckVersion(const TableSchema& schema, SchemaVersion version, const std::string& where,
+                          const RequestRules& rules) {
   if (version == schema.version) return absl::OkStatus();
   if (version > schema.version && rules.on_unknown_table) RH_RETURN_IF_ERROR(rules.on_unknown_table());
-  return absl::FailedPreconditionError(absl::StrCat(where, ".schema_version is ", version, ", table \"", schema.name, "\" has ",
-                                                    schema.version, ": DescribeTable tells what changed"));
+  return absl::FailedPreconditionError(absl::StrCat(where, ".schema_version is ", version, ", table \"",
+                                                    schema.name, "\" has ", schema.version,
+                                                    ": DescribeTable tells what changed"));
 }
 
 // Whether `bytes` holds `rows` elements of `element_bytes`.
-absl::Status CheckLength(const std::string& where, const char* field, size_t bytes, uint64_t rows, uint64_t element_bytes) {
+absl::Status CheckLength(const std::string& where, const char* field, size_t bytes, uint64_t rows,
+                         uint64_t element_bytes) {
   uint64_t expected = 0;
   if (__builtin_mul_overflow(rows, element_bytes, &expected)) {
-    return Invalid(where, ".", field, ": ", rows, " rows of ", element_bytes, " bytes are more than a message can hold");
+    return Invalid(where, ".", field, ": ", rows, " rows of ", element_bytes,
+                   " bytes are more than a message can hold");
   }
   if (bytes == expected) return absl::OkStatus();
-  return Invalid(where, ".", field, " has ", bytes, " bytes, ", rows, " ids need ", expected, " (", element_bytes, " a row)");
+  return Invalid(where, ".", field, " has ", bytes, " bytes, ", rows, " ids need ", expected, " (",
+                 element_bytes, " a row)");
 }
 
-absl::Status CheckShape(const TableMessage& message, const TableSchema& schema, const Shape& shape, const std::string& where,
-                        const RequestRules& rules) {
+absl::Status CheckShape(const TableMessage& message, const TableSchema& schema, const Shape& shape,
+                        const std::string& where, const RequestRules& rules) {
   RH_RETURN_IF_ERROR(CheckVersion(schema, message.schema_version, where, rules));
   if (shape.dim && message.dim != schema.dim) {
     return Invalid(where, ".dim is ", message.dim, ", table \"", schema.name, "\" has ", schema.dim);
   }
   if (message.ids.size() == 0) return Invalid(where, ".ids is empty: leave out tables without ids");
   if (message.ids.size() % sizeof(Id) != 0) {
-    return Invalid(where, ".ids has ", message.ids.size(), " bytes, which is no multiple of 8: an id is 8 bytes, little-endian");
+    return Invalid(where, ".ids has ", message.ids.size(),
+                   " bytes, which is no multiple of 8: an id is 8 bytes, little-endian");
   }
   if (!shape.values) return absl::OkStatus();
   const uint64_t rows = message.ids.size() / sizeof(Id);
-  if (message.counts.size() != 0) RH_RETURN_IF_ERROR(CheckLength(where, "counts", message.counts.size(), rows, sizeof(uint32_t)));
+  if (message.counts.size() != 0)
+    RH_RETURN_IF_ERROR(CheckLength(where, "counts", message.counts.size(), rows, sizeof(uint32_t)));
   return CheckLength(where, "values", message.values.size(), rows, uint64_t{schema.dim} * sizeof(float));
 }
 
-// Finds the tables, holds all shapes against their schemas, then copies the ids and looks at those of bounded tables.
-absl::StatusOr<CheckedTables> CheckTables(absl::Span<const TableMessage> messages, const Shape& shape, const RequestRules& rules) {
+// Finds the tables, holds all shapes against their schemas, then copies the ids and looks at those of bounded
+// tables.
+absl::StatusOr<CheckedTables> CheckTables(absl::Span<const TableMessage> messages, const Shape& shape,
+                                          const RequestRules& rules) {
   if (messages.empty()) return Invalid("tables is empty: a request names at least one table");
   if (messages.size() > limits::kMaxTablesPerRequest) {
-    return Invalid("tables has ", messages.size(), " entries, allowed are ", limits::kMaxTablesPerRequest, ": send several requests");
+    return Invalid("tables has ", messages.size(), " entries, allowed are ", limits::kMaxTablesPerRequest,
+                   ": send several requests");
   }
   CheckedTables out;
   std::vector<std::shared_ptr<const TableSchema>> schemas;
@@ -97,7 +108,8 @@ absl::StatusOr<CheckedTables> CheckTables(absl::Span<const TableMessage> message
     out.tables.push_back(std::move(table));
   }
   if (rows > rules.max_rows_per_request) {
-    return Invalid("the request has ", rows, " ids over all tables, allowed are ", rules.max_rows_per_request, ": send several requests");
+    return Invalid("the request has ", rows, " ids over all tables, allowed are ", rules.max_rows_per_request,
+                   ": send several requests");
   }
   out.id_bytes = Buffer::Allocate(rows * sizeof(Id));
   auto* to = reinterpret_cast<Id*>(out.id_bytes.data());
@@ -109,8 +121,8 @@ absl::StatusOr<CheckedTables> CheckTables(absl::Span<const TableMessage> message
     if (bound != 0) {
       const auto bad = std::find_if(ids.begin(), ids.end(), [bound](Id id) { return id >= bound; });
       if (bad != ids.end()) {
-        return Invalid(Where(i, messages[i]), ".ids[", bad - ids.begin(), "] is ", *bad, ", table \"", schemas[i]->name,
-                       "\" has ids 0 to ", bound - 1);
+        return Invalid(Where(i, messages[i]), ".ids[", bad - ids.begin(), "] is ", *bad, ", table \"",
+                       schemas[i]->name, "\" has ids 0 to ", bound - 1);
       }
     }
     out.ids.push_back(ids);
@@ -118,11 +130,12 @@ absl::StatusOr<CheckedTables> CheckTables(absl::Span<const TableMessage> message
   return out;
 }
 
-absl::Status CheckPositions(const char* field, const std::vector<PartitionPosition>& positions, const RequestRules& rules) {
+absl::Status CheckPositions(const char* field, const std::vector<PartitionPosition>& positions,
+                            const RequestRules& rules) {
   for (size_t i = 0; i < positions.size(); ++i) {
     if (positions[i].partition < rules.partition_count) continue;
-    return Invalid(field, "[", i, "].partition is ", positions[i].partition, ", the cluster has partitions 0 to ",
-                   rules.partition_count - 1);
+    return Invalid(field, "[", i, "].partition is ", positions[i].partition,
+                   ", the cluster has partitions 0 to ", rules.partition_count - 1);
   }
   return absl::OkStatus();
 }
@@ -131,18 +144,21 @@ absl::Status CheckReplyDtype(int32_t dtype) {
   if (dtype == 0 || dtype == static_cast<int32_t>(kFloat32)) return absl::OkStatus();
   if (dtype > 0 && dtype <= static_cast<int32_t>(kLastReservedDtype)) {
     return absl::UnimplementedError(
-        absl::StrCat("reply_dtype ", dtype, " is reserved and not answered by this version: leave it out for FLOAT32 (1)"));
+        absl::StrCat("reply_dtype ", dtype,
+                     " is reserved and not answered by this version: leave it out for FLOAT32 (1)"));
   }
   return Invalid("reply_dtype is ", dtype, ", allowed are 0 and 1 (FLOAT32)");
 }
 
-absl::Status CheckWriter(WriterId writer, PushSeq seq, PushSeq low, uint32_t part_count, const RequestRules& rules) {
+absl::Status CheckWriter(WriterId writer, PushSeq seq, PushSeq low, uint32_t part_count,
+                         const RequestRules& rules) {
   if (writer == 0) return Invalid("writer is 0: RegisterWriter gives a trainer its id");
   if (seq == 0) return Invalid("seq is 0: a writer numbers its pushes from 1");
-  if (low == 0 || low > seq) return Invalid("low is ", low, ", allowed are 1 to seq (", seq, "): it is the lowest seq not complete");
+  if (low == 0 || low > seq)
+    return Invalid("low is ", low, ", allowed are 1 to seq (", seq, "): it is the lowest seq not complete");
   if (seq - low >= limits::kWriterWindow) {
-    return Invalid("seq is ", seq, ", allowed is less than low + ", limits::kWriterWindow, " (", low, " + ", limits::kWriterWindow,
-                   "): wait until older pushes are complete");
+    return Invalid("seq is ", seq, ", allowed is less than low + ", limits::kWriterWindow, " (", low, " + ",
+                   limits::kWriterWindow, "): wait until older pushes are complete");
   }
   if (part_count == 0 || part_count > rules.partition_count) {
     return Invalid("part_count is ", part_count, ", allowed are 1 to ", rules.partition_count,
@@ -163,14 +179,18 @@ absl::Status CheckPushTables(const PushMessage& message, PushKind kind, const Ch
   for (size_t i = 0; i < message.tables.size(); ++i) {
     const TableMessage& table = message.tables[i];
     if (!seen.insert(table.table_id).second) {
-      return Invalid(Where(i, table), " is the second of this table in the push: put all its ids into one entry");
+      return Invalid(Where(i, table),
+                     " is the second of this table in the push: put all its ids into one entry");
     }
-    if (table.learning_rate.has_value() && !(std::isfinite(*table.learning_rate) && *table.learning_rate >= 0)) {
-      return Invalid(Where(i, table), ".learning_rate is ", *table.learning_rate, ", allowed are finite numbers from 0");
+    if (table.learning_rate.has_value() &&
+        !(std::isfinite(*table.learning_rate) && *table.learning_rate >= 0)) {
+      return Invalid(Where(i, table), ".learning_rate is ", *table.learning_rate,
+                     ", allowed are finite numbers from 0");
     }
     const auto schema = checked.tables[i]->schema();
     if (schema->frozen && kind != PushKind::kValue) {
-      return absl::FailedPreconditionError(absl::StrCat("table \"", schema->name, "\" (table_id ", schema->table_id,
+      return absl::FailedPreconditionError(absl::StrCat("table \"", schema->name, "\" (table_id ",
+                                                        schema->table_id,
                                                         ") is frozen: AlterTable can set frozen to false"));
     }
   }
@@ -189,14 +209,17 @@ absl::StatusOr<CheckedPull> ValidatePull(const PullMessage& message, const Reque
   uint64_t reply_bytes = 0;
   for (size_t i = 0; i < message.tables.size(); ++i) {
     const absl::Span<const Id> ids = out.checked.ids[i];
-    out.reply.push_back({.table = message.tables[i].table_id, .dim = message.tables[i].dim, .rows = ids.size()});
+    out.reply.push_back(
+        {.table = message.tables[i].table_id, .dim = message.tables[i].dim, .rows = ids.size()});
     out.request.tables.push_back({.table = message.tables[i].table_id, .ids = ids});
-    reply_bytes += ids.size() * message.tables[i].dim * sizeof(float);  // < 2^20 * 2^18 a table, < 2^12 tables
+    reply_bytes +=
+        ids.size() * message.tables[i].dim * sizeof(float);  // < 2^20 * 2^18 a table, < 2^12 tables
   }
-  if (reply_bytes < rules.max_message_bytes) reply_bytes = PullResponseBuilder::SizeOf(~uint64_t{0}, out.reply);
+  if (reply_bytes < rules.max_message_bytes)
+    reply_bytes = PullResponseBuilder::SizeOf(~uint64_t{0}, out.reply);
   if (reply_bytes > rules.max_message_bytes) {
-    return Invalid("the answer would have ", reply_bytes, " bytes, a message may have ", rules.max_message_bytes,
-                   ": ask for fewer rows in a request");
+    return Invalid("the answer would have ", reply_bytes, " bytes, a message may have ",
+                   rules.max_message_bytes, ": ask for fewer rows in a request");
   }
   out.request.epochs = message.epochs;
   out.request.min_lsn = message.min_lsn;
@@ -208,7 +231,8 @@ absl::StatusOr<CheckedPush> ValidatePush(const PushMessage& message, const Reque
   RH_RETURN_IF_ERROR(CheckPositions("epochs", message.epochs, rules));
   RH_RETURN_IF_ERROR(CheckWriter(message.writer, message.seq, message.low, message.part_count, rules));
   if (message.rank >= std::max(message.group_size, 1u)) {
-    return Invalid("rank is ", message.rank, ", allowed are 0 to group_size - 1 (group_size is ", message.group_size, ")");
+    return Invalid("rank is ", message.rank, ", allowed are 0 to group_size - 1 (group_size is ",
+                   message.group_size, ")");
   }
   CheckedPush out;
   PushRequest& request = out.request;
@@ -246,8 +270,9 @@ absl::StatusOr<CheckedPush> ValidateDelete(const DeleteMessage& message, const R
   request.seq = message.seq;
   request.low = message.low;
   request.part_count = message.part_count;
-  request.tables.push_back(
-      {.table = message.table.table_id, .schema_version = message.table.schema_version, .ids = out.checked.ids[0]});
+  request.tables.push_back({.table = message.table.table_id,
+                            .schema_version = message.table.schema_version,
+                            .ids = out.checked.ids[0]});
   return out;
 }
 
@@ -261,19 +286,21 @@ absl::StatusOr<CheckedScan> ValidateScan(const v1::ScanRequest& request, const R
   CheckedScan out;
   RH_ASSIGN_OR_RETURN(out.table, FindTable(request.table_id(), rules));
   if (request.partition() >= rules.partition_count) {
-    return Invalid("partition is ", request.partition(), ", the cluster has partitions 0 to ", rules.partition_count - 1);
+    return Invalid("partition is ", request.partition(), ", the cluster has partitions 0 to ",
+                   rules.partition_count - 1);
   }
   if (!request.cursor().empty()) {
     if (request.cursor().size() != kCursorBytes) {
-      return Invalid("cursor has ", request.cursor().size(), " bytes, allowed are 0 (to begin) or what next_cursor gave (",
-                     kCursorBytes, ")");
+      return Invalid("cursor has ", request.cursor().size(),
+                     " bytes, allowed are 0 (to begin) or what next_cursor gave (", kCursorBytes, ")");
     }
     out.first_hash = LoadBig64(request.cursor().data());
   }
   const RowLayout& layout = out.table->layout();
   const uint64_t row_bytes = sizeof(Id) + layout.row_bytes();
   const uint64_t page_bytes = std::min(kScanPageBytes, rules.max_message_bytes);
-  const uint64_t page_rows = std::max<uint64_t>(1, std::min(page_bytes / row_bytes, rules.max_rows_per_request));
+  const uint64_t page_rows =
+      std::max<uint64_t>(1, std::min(page_bytes / row_bytes, rules.max_rows_per_request));
   out.max_rows = request.max_rows() == 0 ? page_rows : std::min<uint64_t>(request.max_rows(), page_rows);
   return out;
 }
@@ -289,13 +316,14 @@ absl::StatusOr<CheckedExpire> ValidateExpire(const v1::ExpireRequest& request, c
   CheckedExpire out;
   RH_ASSIGN_OR_RETURN(out.table, FindTable(request.table_id(), rules));
   if (!out.table->layout().has_last_push_time) {
-    return absl::FailedPreconditionError(absl::StrCat("table \"", out.table->schema()->name,
-                                                      "\" keeps no time of the last push: create it with track_last_push_time"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("table \"", out.table->schema()->name,
+                     "\" keeps no time of the last push: create it with track_last_push_time"));
   }
   constexpr uint64_t kMaxSeconds = std::numeric_limits<uint32_t>::max();
   if (request.cutoff_unix_seconds() == 0 || request.cutoff_unix_seconds() > kMaxSeconds) {
-    return Invalid("cutoff_unix_seconds is ", request.cutoff_unix_seconds(), ", allowed are 1 to ", kMaxSeconds,
-                   ": seconds since 1970, not milliseconds");
+    return Invalid("cutoff_unix_seconds is ", request.cutoff_unix_seconds(), ", allowed are 1 to ",
+                   kMaxSeconds, ": seconds since 1970, not milliseconds");
   }
   out.cutoff_unix_seconds = static_cast<uint32_t>(request.cutoff_unix_seconds());
   return out;

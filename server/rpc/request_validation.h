@@ -1,8 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The one place that distrusts requests: everything that can be wrong with one is found here, before memory that depends on it is
-// taken, and named (field, value, limit, what to do). What comes out fits the tables as they are now. Gradients with NaNs are not
-// looked at: partitions skip and count those rows.
+// The one place that distrusts requests: everything that can be wrong with one is found here, before memory
+// that depends on it is taken, and named (field, value, limit, what to do). What comes out fits the tables as
+// they are now. Gradients with NaNs are not looked at: partitions skip and count those rows.
 //
 // Thread rule: pure but for RequestRules::on_unknown_table. Results hold views into the request's bytes.
 
@@ -30,8 +30,8 @@ struct RequestRules {
   uint64_t max_rows_per_request = limits::kDefaultRowsPerRequest;
   uint64_t max_message_bytes = limits::kMaxMessageBytes;
   const TableRegistry* tables = nullptr;  // not owned
-  // Called when a request names a table, or a newer schema version, that this server does not have: it may be behind the meta store.
-  // An error returned is the answer instead of NotFound. May be empty. Must not block.
+  // Called when a request names a table, or a newer schema version, that this server does not have: it may be
+  // behind the meta store. An error returned is the answer instead of NotFound. May be empty. Must not block.
   std::function<absl::Status()> on_unknown_table;
 };
 
@@ -53,8 +53,8 @@ struct CheckedPush {
   CheckedTables checked;
 };
 
-// Errors: FailedPrecondition (another history, another schema version, frozen), NotFound (table unknown or dropped), Unimplemented
-// (reserved element type), InvalidArgument (all else).
+// Errors: FailedPrecondition (another history, another schema version, frozen), NotFound (table unknown or
+// dropped), Unimplemented (reserved element type), InvalidArgument (all else).
 absl::StatusOr<CheckedPull> ValidatePull(const PullMessage& message, const RequestRules& rules);
 absl::StatusOr<CheckedPush> ValidatePush(const PushMessage& message, const RequestRules& rules);
 absl::StatusOr<CheckedPush> ValidateDelete(const DeleteMessage& message, const RequestRules& rules);

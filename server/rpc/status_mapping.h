@@ -10,8 +10,8 @@
 
 namespace rowhouse::server {
 
-// Payload of a status that may be tried again: the decimal number of milliseconds to wait. Transports hand it on (gRPC: as
-// trailing metadata "retry-after-ms").
+// Payload of a status that may be tried again: the decimal number of milliseconds to wait. Transports hand it
+// on (gRPC: as trailing metadata "retry-after-ms").
 inline constexpr char kRetryAfterPayload[] = "rowhouse.dev/retry-after-ms";
 inline constexpr uint32_t kDefaultRetryAfterMs = 50;
 
@@ -24,8 +24,8 @@ inline int32_t WireCode(const absl::Status& status) { return static_cast<int32_t
 // Unknown for numbers that are no code.
 absl::Status StatusFromWire(int32_t code, std::string_view message);
 
-// The message as a proto3 string or HTTP/2 trailer may carry it: printable ASCII, other bytes replaced by '?', cut off after
-// `max_bytes`.
+// The message as a proto3 string or HTTP/2 trailer may carry it: printable ASCII, other bytes replaced by
+// '?', cut off after `max_bytes`.
 std::string WireMessage(const absl::Status& status, size_t max_bytes = 1024);
 
 }  // namespace rowhouse::server

@@ -1,8 +1,9 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The hot messages of rowhouse.v1 read and written by hand: a generated parser would copy every `bytes` field into a string. Requests
-// become views into the bytes they came in; answers are laid out in one buffer of exact size, into which rows are gathered in place.
-// Other languages keep using the .proto; a test compares both with the generated code.
+// The hot messages of rowhouse.v1 read and written by hand: a generated parser would copy every `bytes` field
+// into a string. Requests become views into the bytes they came in; answers are laid out in one buffer of
+// exact size, into which rows are gathered in place. Other languages keep using the .proto; a test compares
+// both with the generated code.
 //
 // Thread rule: free functions are pure; PullResponseBuilder is not thread-safe.
 
@@ -72,8 +73,9 @@ struct DeleteMessage {
   TableMessage table;  // table_id, schema_version, ids
 };
 
-// InvalidArgument when the bytes are no such message, saying where, or name more tables or partitions than limits.h allows (so that
-// what is built here stays small beside the message). The request's bytes must outlive what is returned. No payload is copied.
+// InvalidArgument when the bytes are no such message, saying where, or name more tables or partitions than
+// limits.h allows (so that what is built here stays small beside the message). The request's bytes must
+// outlive what is returned. No payload is copied.
 absl::StatusOr<PullMessage> DecodePull(const ChunkedBytes& request);
 absl::StatusOr<PushMessage> DecodePush(const ChunkedBytes& request);
 absl::StatusOr<PrefetchMessage> DecodePrefetch(const ChunkedBytes& request);
@@ -81,8 +83,9 @@ absl::StatusOr<DeleteMessage> DecodeDelete(const ChunkedBytes& request);
 
 // ---- answers
 
-// PullResponse in one buffer. Rows are gathered straight into it: values of each table begin at a multiple of 4 bytes. What makes
-// room for that are singular fields sent twice, of which proto3 has every reader keep the last.
+// PullResponse in one buffer. Rows are gathered straight into it: values of each table begin at a multiple of
+// 4 bytes. What makes room for that are singular fields sent twice, of which proto3 has every reader keep the
+// last.
 class PullResponseBuilder {
  public:
   struct Table {

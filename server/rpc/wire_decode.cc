@@ -14,7 +14,8 @@ template <typename T>
 bool HasRoom(WireReader& reader, const std::vector<T>& elements, uint64_t limit, const char* field) {
   if (elements.size() < limit) return true;
   reader.Fail(absl::InvalidArgumentError(
-      absl::StrCat(field, " has more than ", limit, " entries, the most that one request may have: send several requests")));
+      absl::StrCat(field, " has more than ", limit,
+                   " entries, the most that one request may have: send several requests")));
   return false;
 }
 

@@ -71,8 +71,8 @@ struct Result {
 
 Result MakeResult(const PartitionFailure& failure) {
   Result result{.failure = &failure, .message = WireMessage(failure.status, kMaxResultMessageBytes)};
-  result.size = NumberSize(failure.partition) + NumberSize(WireCode(failure.status)) + NumberSize(failure.epoch) +
-                NumberSize(failure.lsn) + NumberSize(failure.retry_after_ms) +
+  result.size = NumberSize(failure.partition) + NumberSize(WireCode(failure.status)) +
+                NumberSize(failure.epoch) + NumberSize(failure.lsn) + NumberSize(failure.retry_after_ms) +
                 (result.message.empty() ? 0 : FieldSize(result.message.size()));
   return result;
 }
@@ -111,9 +111,10 @@ struct TablePlan {
 TablePlan PlanTable(const PullResponseBuilder::Table& table, size_t offset) {
   const size_t stored_bytes = (table.rows + 7) / 8;
   const size_t value_bytes = table.rows * table.dim * sizeof(float);
-  const size_t before_values = NumberSize(table.table) + 2 + FieldSize(stored_bytes) + 1 + VarintSize(value_bytes);
-  // Padding may make the length's own varint longer, so that a fit is looked for and not computed. One of five neighbouring sizes
-  // fits, for the varint grows at most once among them.
+  const size_t before_values =
+      NumberSize(table.table) + 2 + FieldSize(stored_bytes) + 1 + VarintSize(value_bytes);
+  // Padding may make the length's own varint longer, so that a fit is looked for and not computed. One of
+  // five neighbouring sizes fits, for the varint grows at most once among them.
   for (size_t padding = 0;; padding = padding == 0 ? 2 : padding + 1) {
     const size_t size = padding + before_values + value_bytes;
     const size_t values_at = offset + 1 + VarintSize(size) + padding + before_values;
@@ -121,7 +122,8 @@ TablePlan PlanTable(const PullResponseBuilder::Table& table, size_t offset) {
   }
 }
 
-void WriteTable(WireWriter& writer, const PullResponseBuilder::Table& table, const TablePlan& plan, ReadTarget* target) {
+void WriteTable(WireWriter& writer, const PullResponseBuilder::Table& table, const TablePlan& plan,
+                ReadTarget* target) {
   const size_t stored_bytes = (table.rows + 7) / 8;
   const size_t value_bytes = table.rows * table.dim * sizeof(float);
   writer.Varint(kTablesTag);
@@ -173,9 +175,11 @@ Buffer PullResponseBuilder::Finish(absl::Span<const PartitionFailure> failures) 
 }
 
 Buffer EncodePushResponse(uint64_t map_version, const PushOutcome& outcome, bool want_lsn) {
-  size_t bytes = NumberSize(map_version) + NumberSize(outcome.duplicate_parts) + NumberSize(outcome.skipped_rows);
+  size_t bytes =
+      NumberSize(map_version) + NumberSize(outcome.duplicate_parts) + NumberSize(outcome.skipped_rows);
   const std::vector<Result> results = MakeResults(outcome.failures, &bytes);
-  const absl::Span<const PartitionPosition> applied = want_lsn ? absl::MakeSpan(outcome.applied) : absl::Span<const PartitionPosition>();
+  const absl::Span<const PartitionPosition> applied =
+      want_lsn ? absl::MakeSpan(outcome.applied) : absl::Span<const PartitionPosition>();
   const auto position_size = [](const PartitionPosition& p) {
     return NumberSize(p.partition) + NumberSize(p.epoch) + NumberSize(p.lsn);
   };

@@ -16,7 +16,8 @@ constexpr uint64_t kMaxTag = (uint64_t{1} << 32) - 1;
 
 }  // namespace
 
-WireReader::WireReader(const char* what, const ChunkedBytes& bytes) : what_(what), bytes_(bytes), limit_(bytes.size()) {
+WireReader::WireReader(const char* what, const ChunkedBytes& bytes)
+    : what_(what), bytes_(bytes), limit_(bytes.size()) {
   if (bytes.chunk_count() == 0) return;
   chunk_begin_ = at_ = bytes.chunk(0).data();
   chunk_end_ = chunk_begin_ + bytes.chunk(0).size();
@@ -29,8 +30,9 @@ void WireReader::Fail(absl::Status status) {
 }
 
 void WireReader::Malformed(const char* why) {
-  Fail(absl::InvalidArgumentError(absl::StrCat(what_, " is malformed at byte ", position(), " of ", bytes_.size(), ", field ", field_,
-                                               ": ", why, "; send it as rowhouse/v1/*.proto describes it")));
+  Fail(absl::InvalidArgumentError(absl::StrCat(what_, " is malformed at byte ", position(), " of ",
+                                               bytes_.size(), ", field ", field_, ": ", why,
+                                               "; send it as rowhouse/v1/*.proto describes it")));
 }
 
 bool WireReader::NextByte(uint8_t* byte) {
@@ -96,9 +98,9 @@ bool WireReader::NextField() {
 
 bool WireReader::Expect(Type type) {
   if (ok_ && type_ != type) {
-    Fail(absl::InvalidArgumentError(absl::StrCat(what_, " has field ", field_, " with wire type ", type_, " before byte ", position(),
-                                                 ", allowed is ", static_cast<uint32_t>(type),
-                                                 "; send it as rowhouse/v1/*.proto describes it")));
+    Fail(absl::InvalidArgumentError(absl::StrCat(
+        what_, " has field ", field_, " with wire type ", type_, " before byte ", position(), ", allowed is ",
+        static_cast<uint32_t>(type), "; send it as rowhouse/v1/*.proto describes it")));
   }
   return ok_;
 }

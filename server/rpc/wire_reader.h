@@ -1,11 +1,14 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Reads protobuf's wire format out of bytes in pieces, without copying them. Strict where it matters (every length is checked against
-// what is there), lenient as proto3 demands (unknown fields are skipped, a singular field may be repeated: the last one holds).
+// Reads protobuf's wire format out of bytes in pieces, without copying them. Strict where it matters (every
+// length is checked against what is there), lenient as proto3 demands (unknown fields are skipped, a singular
+// field may be repeated: the last one holds).
 //
-//   while (reader.NextField()) switch (reader.field()) { case 1: x = reader.Fixed64(); break; ... default: reader.Skip(); }
+//   while (reader.NextField()) switch (reader.field()) { case 1: x = reader.Fixed64(); break; ... default:
+//   reader.Skip(); }
 //
-// After an error NextField is false, values are 0 and status() says what and where. Not thread-safe; the bytes outlive it.
+// After an error NextField is false, values are 0 and status() says what and where. Not thread-safe; the
+// bytes outlive it.
 
 #include <cstdint>
 #include <cstring>
@@ -17,7 +20,14 @@ namespace rowhouse::server {
 
 class WireReader {
  public:
-  enum Type : uint32_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kStartGroup = 3, kEndGroup = 4, kFixed32 = 5 };
+  enum Type : uint32_t {
+    kVarint = 0,
+    kFixed64 = 1,
+    kBytes = 2,
+    kStartGroup = 3,
+    kEndGroup = 4,
+    kFixed32 = 5
+  };
 
   // `what` begins the error: a message's name.
   WireReader(const char* what, const ChunkedBytes& bytes);
@@ -26,7 +36,8 @@ class WireReader {
   bool NextField();
   uint32_t field() const { return field_; }
 
-  // The value of the field that NextField found; an error when it is of another wire type. Call exactly one of these.
+  // The value of the field that NextField found; an error when it is of another wire type. Call exactly one
+  // of these.
   uint64_t Varint();
   uint64_t Fixed64();
   uint32_t Fixed32();
@@ -68,7 +79,7 @@ class WireReader {
   const uint8_t* chunk_begin_ = nullptr;
   const uint8_t* at_ = nullptr;
   const uint8_t* chunk_end_ = nullptr;
-  size_t limit_ = 0;        // end of the current message
+  size_t limit_ = 0;  // end of the current message
   uint32_t field_ = 0;
   uint32_t type_ = 0;
   bool ok_ = true;

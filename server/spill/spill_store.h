@@ -1,10 +1,11 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Cold rows and partition states on disk: a sorted map with batches. The only implementation for production is RocksDB's
-// (rocksdb_spill_store.h); memory_spill_store.h serves tests and simulation. Format: docs/formats/spill.md.
+// Cold rows and partition states on disk: a sorted map with batches. The only implementation for production
+// is RocksDB's (rocksdb_spill_store.h); memory_spill_store.h serves tests and simulation. Format:
+// docs/formats/spill.md.
 //
-// Errors: DataLoss (checksum, bad format), ResourceExhausted (no space), Internal and Unavailable (I/O). Never "absent" for an
-// error. Thread-safe.
+// Errors: DataLoss (checksum, bad format), ResourceExhausted (no space), Internal and Unavailable (I/O).
+// Never "absent" for an error. Thread-safe.
 
 #include <cstdint>
 #include <memory>
@@ -29,7 +30,8 @@ struct SpillKey {
   auto operator<=>(const SpillKey&) const = default;
 };
 
-// A row or a state as it lies in the store; the store adds format byte and checksum, and checks them on the way back.
+// A row or a state as it lies in the store; the store adds format byte and checksum, and checks them on the
+// way back.
 struct SpillValue {
   SchemaVersion schema_version = 0;
   Lsn lsn = 0;
@@ -45,15 +47,19 @@ struct SpillPut {
 class SpillStore {
  public:
   virtual ~SpillStore() = default;
-  // Looks up `keys` (ascending, distinct). found(i, value) is called from the calling thread for each key that is there; value
-  // is valid during the call only. Blocks; one call reads its keys one after the other: parallelism is the caller's.
-  virtual absl::Status Read(absl::Span<const SpillKey> keys, absl::FunctionRef<void(size_t, const SpillValue&)> found) = 0;
-  // Applies all puts in order, atomically. Becomes durable in the order of calls: what survives a crash is a prefix of them.
+  // Looks up `keys` (ascending, distinct). found(i, value) is called from the calling thread for each key
+  // that is there; value is valid during the call only. Blocks; one call reads its keys one after the other:
+  // parallelism is the caller's.
+  virtual absl::Status Read(absl::Span<const SpillKey> keys,
+                            absl::FunctionRef<void(size_t, const SpillValue&)> found) = 0;
+  // Applies all puts in order, atomically. Becomes durable in the order of calls: what survives a crash is a
+  // prefix of them.
   virtual absl::Status Write(absl::Span<const SpillPut> puts) = 0;
   // Everything written before is on disk afterwards.
   virtual absl::Status Flush() = 0;
-  // Calls visit for each row with first <= key <= last, ascending, until it returns false. From the calling thread; not a
-  // snapshot: a row written or erased meanwhile may be seen or not. The value is valid during the call only.
+  // Calls visit for each row with first <= key <= last, ascending, until it returns false. From the calling
+  // thread; not a snapshot: a row written or erased meanwhile may be seen or not. The value is valid during
+  // the call only.
   virtual absl::Status Scan(const SpillKey& first, const SpillKey& last,
                             absl::FunctionRef<bool(const SpillKey&, const SpillValue&)> visit) = 0;
   // Deletes first <= key <= last and begins to give their disk back. Ordered with Write.
@@ -66,14 +72,15 @@ class SpillStore {
 
 struct SpillOptions {
   std::string directory;
-  uint64_t memory_bytes = 32ull << 20;       // block cache; memtables, filters and index blocks are charged to it
+  uint64_t memory_bytes = 32ull << 20;  // block cache; memtables, filters and index blocks are charged to it
   uint64_t write_buffer_bytes = 8ull << 20;  // of it, one memtable
   int background_jobs = 2;
-  bool direct_io = true;                     // falls back to buffered where the file system refuses
+  bool direct_io = true;  // falls back to buffered where the file system refuses
 };
 
-// RocksDB. Opens or creates. FailedPrecondition when the directory is another format's; InvalidArgument for options out of
-// range; else as above, with RocksDB's words. What was written is flushed when the store is destroyed.
+// RocksDB. Opens or creates. FailedPrecondition when the directory is another format's; InvalidArgument for
+// options out of range; else as above, with RocksDB's words. What was written is flushed when the store is
+// destroyed.
 absl::StatusOr<std::unique_ptr<SpillStore>> OpenRocksDbSpillStore(const SpillOptions& options);
 // A sorted map in memory.
 std::unique_ptr<SpillStore> MakeMemorySpillStore();

@@ -48,11 +48,16 @@ void Table::ReplaceSchema(TableSchema schema) {
 }
 
 TableRowsSpec Table::RowsSpec() const {
-  return {.table = id_, .layout = layout_, .factory = this, .unseen_reads_zeros = unseen_zeros_, .is_volatile = volatile_};
+  return {.table = id_,
+          .layout = layout_,
+          .factory = this,
+          .unseen_reads_zeros = unseen_zeros_,
+          .is_volatile = volatile_};
 }
 
 void Table::MakeInitialRow(Id id, uint8_t* row) const {
-  FloatingPointMode mode;  // pulls run this in threads whose mode is not ours, the in-process client's among them
+  FloatingPointMode
+      mode;  // pulls run this in threads whose mode is not ours, the in-process client's among them
   initializer_->Fill(initializer_spec_, seed_, id, dim_, layout_.weights(row));
   optimizer_->InitState(optimizer_spec_, dim_, layout_.state(row));
   SetLastPushTime(layout_, 0, row);

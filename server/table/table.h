@@ -1,10 +1,11 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What a table means: joins a schema to its optimizer, its initializer and its rows' layout. Knows meaning, not order: called by
-// partitions with records that are already ordered.
+// What a table means: joins a schema to its optimizer, its initializer and its rows' layout. Knows meaning,
+// not order: called by partitions with records that are already ordered.
 //
-// Thread rule: thread-safe. The schema may be replaced (AlterTable) while requests hold the old one. Lifetime: shared; the
-// registry lets go of a dropped table and its rows are forgotten when the last request has let go too.
+// Thread rule: thread-safe. The schema may be replaced (AlterTable) while requests hold the old one.
+// Lifetime: shared; the registry lets go of a dropped table and its rows are forgotten when the last request
+// has let go too.
 
 #include <memory>
 
@@ -51,7 +52,8 @@ class Table : public RowFactory {
   const Optimizer* const optimizer_;
   const Initializer* const initializer_;
   const RowLayout layout_;
-  const bool volatile_;  // durability may be altered between async and sync only: volatile rows have no log to come back from
+  const bool volatile_;  // durability may be altered between async and sync only: volatile rows have no log
+                         // to come back from
   const bool unseen_zeros_;
   // Self-synchronised.
   RowStore* const rows_;

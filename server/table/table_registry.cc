@@ -44,12 +44,14 @@ absl::Status TableRegistry::Remove(TableId id) {
     absl::MutexLock lock(&mu_);
     auto it = tables_.find(id);
     if (it == tables_.end()) return absl::OkStatus();
-    if (it->second.open) return absl::FailedPreconditionError(absl::StrCat("table ", id, " is open: close it first"));
-    if (it->second.removing) return absl::AbortedError(absl::StrCat("table ", id, " is being removed by another call"));
+    if (it->second.open)
+      return absl::FailedPreconditionError(absl::StrCat("table ", id, " is open: close it first"));
+    if (it->second.removing)
+      return absl::AbortedError(absl::StrCat("table ", id, " is being removed by another call"));
     it->second.removing = true;
     table = it->second.table;
-    // Requests that still hold the table let it go when they are answered; new ones cannot find it. One reference is here and
-    // one in the map.
+    // Requests that still hold the table let it go when they are answered; new ones cannot find it. One
+    // reference is here and one in the map.
     auto released = [&table]() { return table.use_count() <= 2; };
     while (!released()) {
       mu_.Unlock();
@@ -72,17 +74,19 @@ absl::StatusOr<std::shared_ptr<Table>> TableRegistry::Find(TableId id) const {
   auto it = tables_.find(id);
   if (it != tables_.end() && it->second.open) return it->second.table;
   if (id != 0 && id <= highest_id_) {
-    return absl::NotFoundError(absl::StrCat("table_id ", id, " was dropped: its id is never used again; create a new table"));
+    return absl::NotFoundError(
+        absl::StrCat("table_id ", id, " was dropped: its id is never used again; create a new table"));
   }
-  return absl::NotFoundError(absl::StrCat("table_id ", id, " is unknown here: ids are given by CreateTable, the highest is ",
-                                          highest_id_));
+  return absl::NotFoundError(absl::StrCat(
+      "table_id ", id, " is unknown here: ids are given by CreateTable, the highest is ", highest_id_));
 }
 
 absl::StatusOr<std::shared_ptr<Table>> TableRegistry::FindByName(std::string_view name) const {
   absl::MutexLock lock(&mu_);
   auto it = by_name_.find(name);
   if (it == by_name_.end()) {
-    return absl::NotFoundError(absl::StrCat("table \"", std::string(name), "\" does not exist: ListTables names those that do"));
+    return absl::NotFoundError(
+        absl::StrCat("table \"", std::string(name), "\" does not exist: ListTables names those that do"));
   }
   return tables_.at(it->second).table;
 }

@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The tables that this server has, by id and by name. Filled by recovery and by the cluster's meta store; looked into by every
-// request. Thread-safe.
+// The tables that this server has, by id and by name. Filled by recovery and by the cluster's meta store;
+// looked into by every request. Thread-safe.
 
 #include <map>
 #include <memory>
@@ -19,15 +19,15 @@ class TableRegistry {
   // `rows` is not owned.
   explicit TableRegistry(RowStore* rows) : rows_(rows) {}
 
-  // Makes the table known, with its rows, or replaces its schema when `schema` is newer; the table. A table made known is closed
-  // to requests until Open.
+  // Makes the table known, with its rows, or replaces its schema when `schema` is newer; the table. A table
+  // made known is closed to requests until Open.
   absl::StatusOr<std::shared_ptr<Table>> Ensure(const TableSchema& schema) ABSL_LOCKS_EXCLUDED(mu_);
   // Lets requests find it.
   void Open(TableId id) ABSL_LOCKS_EXCLUDED(mu_);
   // Hides it from requests; those under way go on.
   void Close(TableId id) ABSL_LOCKS_EXCLUDED(mu_);
-  // Waits until no request holds the table and forgets it and its rows. Blocks. Requires: closed. After a failure (the disk's)
-  // the table is there still: call again. Aborted while another call removes it.
+  // Waits until no request holds the table and forgets it and its rows. Blocks. Requires: closed. After a
+  // failure (the disk's) the table is there still: call again. Aborted while another call removes it.
   absl::Status Remove(TableId id) ABSL_LOCKS_EXCLUDED(mu_);
 
   // An open table. NotFound naming the id and saying whether it was dropped.

@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A spill store that can crash: what was written since the last Flush survives only as a prefix, as RocksDB without its own log
-// promises. Thread-safe.
+// A spill store that can crash: what was written since the last Flush survives only as a prefix, as RocksDB
+// without its own log promises. Thread-safe.
 
 #include <memory>
 #include <string>
@@ -29,13 +29,15 @@ class CrashableSpillStore : public SpillStore {
     return operations_.size() - flushed_;
   }
 
-  absl::Status Read(absl::Span<const SpillKey> keys, absl::FunctionRef<void(size_t, const SpillValue&)> found) override {
+  absl::Status Read(absl::Span<const SpillKey> keys,
+                    absl::FunctionRef<void(size_t, const SpillValue&)> found) override {
     return live()->Read(keys, found);
   }
   absl::Status Write(absl::Span<const SpillPut> puts) override {
     Operation operation;
     for (const SpillPut& put : puts) {
-      operation.puts.push_back({put, std::string(reinterpret_cast<const char*>(put.value.payload.data()), put.value.payload.size())});
+      operation.puts.push_back({put, std::string(reinterpret_cast<const char*>(put.value.payload.data()),
+                                                 put.value.payload.size())});
     }
     return Record(std::move(operation));
   }
@@ -82,7 +84,8 @@ class CrashableSpillStore : public SpillStore {
     std::vector<SpillPut> puts;
     for (const OwnedPut& owned : operation.puts) {
       puts.push_back(owned.put);
-      puts.back().value.payload = {reinterpret_cast<const uint8_t*>(owned.payload.data()), owned.payload.size()};
+      puts.back().value.payload = {reinterpret_cast<const uint8_t*>(owned.payload.data()),
+                                   owned.payload.size()};
     }
     return live_->Write(puts);
   }

@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A file system whose writes or syncs of chosen files can be held, or made to fail, by a test. Thread-safe; `base` is not owned.
+// A file system whose writes or syncs of chosen files can be held, or made to fail, by a test. Thread-safe;
+// `base` is not owned.
 
 #include <memory>
 #include <string>
@@ -13,7 +14,8 @@ namespace rowhouse {
 class GatedFiles {
  public:
   explicit GatedFiles(FileSystem* base)
-      : files_(MakeFaultyFileSystem(base, [this](FileOperation operation, const std::string&) { return Pass(operation); })) {}
+      : files_(MakeFaultyFileSystem(
+            base, [this](FileOperation operation, const std::string&) { return Pass(operation); })) {}
   ~GatedFiles() { Open(); }
 
   FileSystem* files() { return files_.get(); }

@@ -45,14 +45,15 @@ Node::Node(const NodeOptions& options, NodeDisk* disk) : options_(options), disk
   set.log.segment_bytes = options.segment_bytes;
   set.log.low_water_free_bytes = 0;
   set.log_identity = {.cluster = kCluster, .server = options.server, .history = kHistory};
-  partitions_ = std::make_unique<PartitionSet>(set, PartitionSet::Parts{.fs = options.files != nullptr ? options.files : disk->files.get(),
-                                                                        .clock = options.clock,
-                                                                        .rows = rows_.get(),
-                                                                        .tables = tables_.get(),
-                                                                        .workers = workers_.get(),
-                                                                        .appliers = appliers_.get(),
-                                                                        .io = io_.get(),
-                                                                        .map = map});
+  partitions_ = std::make_unique<PartitionSet>(
+      set, PartitionSet::Parts{.fs = options.files != nullptr ? options.files : disk->files.get(),
+                               .clock = options.clock,
+                               .rows = rows_.get(),
+                               .tables = tables_.get(),
+                               .workers = workers_.get(),
+                               .appliers = appliers_.get(),
+                               .io = io_.get(),
+                               .map = map});
 }
 
 absl::Status Node::Start() { return partitions_->Recover(); }
@@ -115,7 +116,8 @@ PullOutcome Node::Pull(const PullRequest& request) {
   return outcome;
 }
 
-PullOutcome Node::Pull(TableId table, const std::vector<Id>& ids, std::vector<float>* values, std::vector<uint8_t>* stored) {
+PullOutcome Node::Pull(TableId table, const std::vector<Id>& ids, std::vector<float>* values,
+                       std::vector<uint8_t>* stored) {
   const uint32_t dim = tables_->FindAny(table)->layout().dim;
   values->assign(ids.size() * dim, 0);
   std::vector<uint8_t> bits((ids.size() + 7) / 8, 0);
@@ -133,13 +135,14 @@ TableBits Node::Rows(TableId table) {
     uint64_t from = 0;
     for (bool more = true; more;) {
       from = partitions_
-                 ->Scan(table, partition->id(), from, 100,
-                        [&](const ScannedRow& row) {
-                          RowBits& bits = rows[row.id];
-                          bits.resize(bytes / 4);
-                          std::memcpy(bits.data(), row.row.data(), bytes);
-                        },
-                        &more)
+                 ->Scan(
+                     table, partition->id(), from, 100,
+                     [&](const ScannedRow& row) {
+                       RowBits& bits = rows[row.id];
+                       bits.resize(bytes / 4);
+                       std::memcpy(bits.data(), row.row.data(), bytes);
+                     },
+                     &more)
                  .value();
     }
   }

@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A server's core without its edges: disk in memory, spill in memory, row store, tables, partitions. Can be killed and started
-// again on the same disk. For tests; one thread unless said otherwise.
+// A server's core without its edges: disk in memory, spill in memory, row store, tables, partitions. Can be
+// killed and started again on the same disk. For tests; one thread unless said otherwise.
 
 #include <map>
 #include <memory>
@@ -59,15 +59,16 @@ class Node {
 
   absl::Status CreateTable(const TableSchema& schema);
   absl::Status DropTable(TableId table);
-  // A crash without warning; destroy the node then. Of what spill did not flush, the first `keep_spill` writes survive; of the
-  // files what was synced when the power is lost, else all.
+  // A crash without warning; destroy the node then. Of what spill did not flush, the first `keep_spill`
+  // writes survive; of the files what was synced when the power is lost, else all.
   void Kill(size_t keep_spill, bool power_loss);
   // The request must live until the answer arrives.
   std::shared_ptr<PushAnswer> PushLater(const PushRequest& request);
   // Waits for the answer.
   PushOutcome Push(const PushRequest& request);
   PullOutcome Pull(const PullRequest& request);
-  PullOutcome Pull(TableId table, const std::vector<Id>& ids, std::vector<float>* values, std::vector<uint8_t>* stored = nullptr);
+  PullOutcome Pull(TableId table, const std::vector<Id>& ids, std::vector<float>* values,
+                   std::vector<uint8_t>* stored = nullptr);
   // All stored rows.
   TableBits Rows(TableId table);
 
@@ -102,7 +103,8 @@ class PushBuilder {
     slice.table = table;
     slice.schema_version = 1;
     slice.ids = *ids_.back();
-    slice.values = ChunkedBytes({reinterpret_cast<const uint8_t*>(values_.back()->data()), values_.back()->size() * sizeof(float)});
+    slice.values = ChunkedBytes(
+        {reinterpret_cast<const uint8_t*>(values_.back()->data()), values_.back()->size() * sizeof(float)});
     request_.tables.push_back(slice);
     return *this;
   }

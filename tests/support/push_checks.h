@@ -38,7 +38,8 @@ inline std::vector<Id> IdsUpTo(Id n) {
 // `dim` values for each id, all different, exact in binary.
 inline std::vector<float> ValuesFor(const std::vector<Id>& ids, uint32_t dim, int salt = 1) {
   std::vector<float> values;
-  for (size_t i = 0; i < ids.size() * dim; ++i) values.push_back(static_cast<float>((i * 7 + static_cast<size_t>(salt) * 13) % 64) * 0x1p-5f - 1.0f);
+  for (size_t i = 0; i < ids.size() * dim; ++i)
+    values.push_back(static_cast<float>((i * 7 + static_cast<size_t>(salt) * 13) % 64) * 0x1p-5f - 1.0f);
   return values;
 }
 

@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What a table's rows must be after a list of pushes: torch's Adagrad and the documented initial rows, written from their
-// definitions and kept outside the server. Not thread-safe.
+// What a table's rows must be after a list of pushes: torch's Adagrad and the documented initial rows,
+// written from their definitions and kept outside the server. Not thread-safe.
 
 #include <cmath>
 #include <cstring>
@@ -19,7 +19,8 @@ class RowOracle {
 
   void SetLearningRate(float rate) { schema_.optimizer.hyper.learning_rate = rate; }
 
-  void Push(const std::vector<Id>& ids, const std::vector<float>& values, PushKind kind = PushKind::kGradient) {
+  void Push(const std::vector<Id>& ids, const std::vector<float>& values,
+            PushKind kind = PushKind::kGradient) {
     std::vector<Id> order;
     std::map<Id, std::vector<float>> combined;
     for (size_t i = 0; i < ids.size(); ++i) {
@@ -27,7 +28,8 @@ class RowOracle {
       auto [it, first] = combined.try_emplace(ids[i], row, row + schema_.dim);
       if (first) order.push_back(ids[i]);
       if (first) continue;
-      for (uint32_t c = 0; c < schema_.dim; ++c) it->second[c] = kind == PushKind::kValue ? row[c] : it->second[c] + row[c];
+      for (uint32_t c = 0; c < schema_.dim; ++c)
+        it->second[c] = kind == PushKind::kValue ? row[c] : it->second[c] + row[c];
     }
     for (Id id : order) Apply(RowOf(id), combined[id], kind);
   }
@@ -82,7 +84,8 @@ class RowOracle {
       const float v = value[c];
       if (kind == PushKind::kGradient) {
         row.state[c] = row.state[c] + v * v;
-        row.weights[c] = row.weights[c] - (hyper.learning_rate * v) / (std::sqrt(row.state[c]) + hyper.epsilon);
+        row.weights[c] =
+            row.weights[c] - (hyper.learning_rate * v) / (std::sqrt(row.state[c]) + hyper.epsilon);
       } else if (kind == PushKind::kDelta) {
         row.weights[c] = row.weights[c] + v;
       } else {

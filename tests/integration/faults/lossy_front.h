@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Stands between clients and a server and loses things: requests before they arrive, answers after the work was done, or holds
-// answers back. Speaks gRPC to clients, so their whole way is the real one. Thread-safe.
+// Stands between clients and a server and loses things: requests before they arrive, answers after the work
+// was done, or holds answers back. Speaks gRPC to clients, so their whole way is the real one. Thread-safe.
 
 #include <atomic>
 #include <memory>
@@ -17,7 +17,8 @@ namespace rowhouse::server {
 
 class LossyFront : public RequestHandler {
  public:
-  LossyFront(RequestHandler* server, uint64_t seed) : server_(server), random_(seed), delays_(MakeThreadPool("delays", 2)) {}
+  LossyFront(RequestHandler* server, uint64_t seed)
+      : server_(server), random_(seed), delays_(MakeThreadPool("delays", 2)) {}
 
   // The address that the partition map names instead of the server's own.
   void SetAddress(std::string address) { address_ = std::move(address); }
@@ -27,12 +28,14 @@ class LossyFront : public RequestHandler {
   uint64_t lost_before() const { return lost_before_; }
   uint64_t delayed() const { return delayed_; }
 
-  void Handle(std::string_view method, ChunkedBytes request, std::shared_ptr<void> owner, Responder respond) override {
+  void Handle(std::string_view method, ChunkedBytes request, std::shared_ptr<void> owner,
+              Responder respond) override {
     if (method.find("GetPartitionMap") != std::string_view::npos) {
       server_->Handle(method, std::move(request), std::move(owner), Readdress(std::move(respond)));
       return;
     }
-    if (!lossy_ || (method.find("/Push") == std::string_view::npos && method.find("/Delete") == std::string_view::npos)) {
+    if (!lossy_ || (method.find("/Push") == std::string_view::npos &&
+                    method.find("/Delete") == std::string_view::npos)) {
       server_->Handle(method, std::move(request), std::move(owner), std::move(respond));
       return;
     }
@@ -42,18 +45,22 @@ class LossyFront : public RequestHandler {
       respond(absl::UnavailableError("the request was lost"), {});
       return;
     }
-    server_->Handle(method, std::move(request), std::move(owner), [this, fate, respond = std::move(respond)](absl::Status status, Buffer answer) mutable {
-      if (fate < 55) {
-        ++lost_after_apply_;
-        respond(absl::UnavailableError("the answer was lost"), {});
-      } else if (fate < 65) {
-        ++delayed_;
-        // Behind whatever else is held back: answers overtake each other.
-        delays_->Post([status, answer = std::move(answer), respond = std::move(respond)]() mutable { respond(status, std::move(answer)); });
-      } else {
-        respond(status, std::move(answer));
-      }
-    });
+    server_->Handle(
+        method, std::move(request), std::move(owner),
+        [this, fate, respond = std::move(respond)](absl::Status status, Buffer answer) mutable {
+          if (fate < 55) {
+            ++lost_after_apply_;
+            respond(absl::UnavailableError("the answer was lost"), {});
+          } else if (fate < 65) {
+            ++delayed_;
+            // Behind whatever else is held back: answers overtake each other.
+            delays_->Post([status, answer = std::move(answer), respond = std::move(respond)]() mutable {
+              respond(status, std::move(answer));
+            });
+          } else {
+            respond(status, std::move(answer));
+          }
+        });
   }
 
  private:

@@ -21,7 +21,9 @@ constexpr uint32_t kDim = 4;
 class LostReplies : public testing::TestWithParam<DurabilityLevel> {
  protected:
   void SetUp() override {
-    directory_ = (std::filesystem::temp_directory_path() / ("rowhouse-lost-replies-" + std::to_string(getpid()))).string();
+    directory_ =
+        (std::filesystem::temp_directory_path() / ("rowhouse-lost-replies-" + std::to_string(getpid())))
+            .string();
     std::filesystem::remove_all(directory_);
     ServerOptions options;
     options.data_directory = directory_;
@@ -56,9 +58,10 @@ TEST_P(LostReplies, EveryGradientCountsOnce) {
   SCOPED_TRACE(kSeed);
   auto client = Client::Connect({.address = transport_->address(), .writer_name = "trainer"});
   ASSERT_TRUE(client.ok()) << client.status();
-  // Learning rate 1 and gradients that are small multiples of 2^-10: every sum is exact, in whatever order pushes land, and each
-  // push's gradient is its own, so that a lost or doubled one shows.
-  auto table = (*client)->CreateTable({.name = "t", .dim = kDim, .optimizer = Sgd{1.0f}, .durability = GetParam()});
+  // Learning rate 1 and gradients that are small multiples of 2^-10: every sum is exact, in whatever order
+  // pushes land, and each push's gradient is its own, so that a lost or doubled one shows.
+  auto table =
+      (*client)->CreateTable({.name = "t", .dim = kDim, .optimizer = Sgd{1.0f}, .durability = GetParam()});
   ASSERT_TRUE(table.ok()) << table.status();
   front_->SetLossy(true);
   std::mt19937_64 random(kSeed);
@@ -70,7 +73,8 @@ TEST_P(LostReplies, EveryGradientCountsOnce) {
     std::vector<float> gradients;
     for (int i = 0; i < 20; ++i) {
       ids.push_back(random() % 3000);
-      for (uint32_t c = 0; c < kDim; ++c) gradients.push_back(static_cast<float>((pushes + static_cast<int>(c)) % 1024) / 1024.0f);
+      for (uint32_t c = 0; c < kDim; ++c)
+        gradients.push_back(static_cast<float>((pushes + static_cast<int>(c)) % 1024) / 1024.0f);
     }
     for (size_t i = 0; i < ids.size(); ++i) {
       for (uint32_t c = 0; c < kDim; ++c) model[ids[i]][c] -= gradients[i * kDim + c];
@@ -84,7 +88,8 @@ TEST_P(LostReplies, EveryGradientCountsOnce) {
 
   std::map<uint64_t, std::array<float, kDim>> rows;
   const absl::Status scanned = (*client)->Scan(*table, false, [&](const ScanPage& page) {
-    for (size_t i = 0; i < page.ids.size(); ++i) std::memcpy(rows[page.ids[i]].data(), &page.rows[i * kDim], kDim * sizeof(float));
+    for (size_t i = 0; i < page.ids.size(); ++i)
+      std::memcpy(rows[page.ids[i]].data(), &page.rows[i * kDim], kDim * sizeof(float));
     return absl::OkStatus();
   });
   ASSERT_TRUE(scanned.ok()) << scanned;
@@ -100,7 +105,9 @@ TEST_P(LostReplies, EveryGradientCountsOnce) {
   EXPECT_GE((*client)->counters().retries, front_->lost_after_apply() + front_->lost_before());
 }
 
-INSTANTIATE_TEST_SUITE_P(Durabilities, LostReplies, testing::Values(DurabilityLevel::kVolatile, DurabilityLevel::kAsync, DurabilityLevel::kSync));
+INSTANTIATE_TEST_SUITE_P(Durabilities, LostReplies,
+                         testing::Values(DurabilityLevel::kVolatile, DurabilityLevel::kAsync,
+                                         DurabilityLevel::kSync));
 
 }  // namespace
 }  // namespace rowhouse::server

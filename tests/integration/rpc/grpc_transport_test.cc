@@ -36,8 +36,12 @@ class FakeHandler final : public RequestHandler {
     Responder respond;
   };
 
-  void Handle(std::string_view method, ChunkedBytes request, std::shared_ptr<void> owner, Responder respond) override {
-    Call call{.method = std::string(method), .request = std::string(request.size(), '\0'), .pieces = request.chunk_count(), .respond = std::move(respond)};
+  void Handle(std::string_view method, ChunkedBytes request, std::shared_ptr<void> owner,
+              Responder respond) override {
+    Call call{.method = std::string(method),
+              .request = std::string(request.size(), '\0'),
+              .pieces = request.chunk_count(),
+              .respond = std::move(respond)};
     request.CopyTo(call.request.data());
     owner.reset();
     absl::MutexLock lock(&mu_);
@@ -47,7 +51,8 @@ class FakeHandler final : public RequestHandler {
     if (keep_) {
       kept_.push_back(std::move(call));
     } else if (status_.ok()) {
-      call.respond(absl::OkStatus(), Buffer::CopyOf({reinterpret_cast<const uint8_t*>(call.request.data()), call.request.size()}));
+      call.respond(absl::OkStatus(), Buffer::CopyOf({reinterpret_cast<const uint8_t*>(call.request.data()),
+                                                     call.request.size()}));
     } else {
       call.respond(status_, Buffer());
     }
@@ -102,7 +107,8 @@ std::string Flat(const grpc::ByteBuffer& buffer) {
   std::vector<grpc::Slice> slices;
   std::string out;
   if (buffer.Dump(&slices).ok()) {
-    for (const grpc::Slice& slice : slices) out.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+    for (const grpc::Slice& slice : slices)
+      out.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
   }
   return out;
 }
@@ -121,7 +127,8 @@ class GrpcTransportTest : public testing::Test {
     arguments.SetMaxSendMessageSize(-1);
     arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    channel_ = grpc::CreateCustomChannel(transport_->address(), grpc::InsecureChannelCredentials(), arguments);
+    channel_ =
+        grpc::CreateCustomChannel(transport_->address(), grpc::InsecureChannelCredentials(), arguments);
   }
   ~GrpcTransportTest() override {
     channel_.reset();
@@ -167,9 +174,13 @@ class GrpcTransportTest : public testing::Test {
 
 TEST_F(GrpcTransportTest, EveryMethodReachesTheHandlerByItsPath) {
   Start();
-  const std::vector<std::string> methods{kPull,     "/rowhouse.v1.EmbeddingService/Push",   kPrefetch,
-                                         "/rowhouse.v1.EmbeddingService/Scan", "/rowhouse.v1.AdminService/ListTables",
-                                         "/grpc.health.v1.Health/Check",       "/any.Service/Method"};
+  const std::vector<std::string> methods{kPull,
+                                         "/rowhouse.v1.EmbeddingService/Push",
+                                         kPrefetch,
+                                         "/rowhouse.v1.EmbeddingService/Scan",
+                                         "/rowhouse.v1.AdminService/ListTables",
+                                         "/grpc.health.v1.Health/Check",
+                                         "/any.Service/Method"};
   for (const std::string& method : methods) {
     const Reply reply = Call(method, "message to " + method);
     ASSERT_TRUE(reply.status.ok()) << method << ": " << reply.status.error_message();
@@ -186,7 +197,8 @@ TEST_F(GrpcTransportTest, GeneratedStubsWork) {
   v1::PullResponse response;
   grpc::ClientContext pull_context;
   SetDeadline(pull_context);
-  const grpc::Status pulled = v1::EmbeddingService::NewStub(channel_)->Pull(&pull_context, request, &response);
+  const grpc::Status pulled =
+      v1::EmbeddingService::NewStub(channel_)->Pull(&pull_context, request, &response);
   ASSERT_TRUE(pulled.ok()) << pulled.error_message();
   EXPECT_EQ(response.tables(0).table_id(), 7u);
   v1::DropTableRequest drop;
@@ -242,7 +254,8 @@ TEST_F(GrpcTransportTest, MessageOverTheLimitIsRefusedBeforeTheHandler) {
   Start(options);
   for (const char* method : {kPull, kPrefetch}) {
     const Reply reply = Call(method, std::string(10'001, 'x'));
-    EXPECT_EQ(reply.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << reply.status.error_message();
+    EXPECT_EQ(reply.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED)
+        << reply.status.error_message();
     EXPECT_TRUE(Call(method, std::string(10'000, 'x')).status.ok());
   }
   EXPECT_EQ(handler_.methods().size(), 2u);

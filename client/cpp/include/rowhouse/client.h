@@ -88,7 +88,7 @@ struct OptimizerConfig {
   float learning_rate = 0.01f, epsilon = 0, initial_accumulator = 0;
   OptimizerConfig() = default;
   OptimizerConfig(Sgd o) : kind(Kind::kSgd), learning_rate(o.learning_rate) {}  // NOLINT: converts
-  OptimizerConfig(Adagrad o)  // NOLINT
+  OptimizerConfig(Adagrad o)                                                    // NOLINT
       : kind(Kind::kAdagrad),
         learning_rate(o.learning_rate),
         epsilon(o.epsilon),
@@ -238,11 +238,12 @@ class Client {
     return Push(absl::MakeConstSpan(slices.begin(), slices.size()), options);
   }
   // Sends and returns; waits only for room. Pushes that are in flight together may be applied in any order;
-  // with max_pushes_in_flight = 1 pushes are applied in the order of calls. A push too large for one message is
-  // sent as several. The future may be dropped: Flush reports its error.
+  // with max_pushes_in_flight = 1 pushes are applied in the order of calls. A push too large for one message
+  // is sent as several. The future may be dropped: Flush reports its error.
   std::future<absl::StatusOr<PushResult>> PushAsync(absl::Span<const GradientSlice> slices,
                                                     const PushOptions& options = {});
-  // Waits until every push is acknowledged or has failed; the first error of a PushAsync since the last Flush.
+  // Waits until every push is acknowledged or has failed; the first error of a PushAsync since the last
+  // Flush.
   absl::Status Flush();
   // Tells servers which rows will be pulled soon. Errors are not reported: it is a hint.
   void Prefetch(const Table& table, absl::Span<const uint64_t> ids);

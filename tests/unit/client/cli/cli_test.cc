@@ -25,7 +25,8 @@ TEST(ParseInitializer, EveryFormReadsBack) {
 }
 
 TEST(ParseInitializer, OtherTextIsNamed) {
-  for (const char* text : {"", "zero", "constant", "constant:x", "constant:1,2", "uniform:1", "uniform:a,b"}) {
+  for (const char* text :
+       {"", "zero", "constant", "constant:x", "constant:1,2", "uniform:1", "uniform:a,b"}) {
     const auto parsed = ParseInitializer(text);
     EXPECT_EQ(parsed.status().code(), absl::StatusCode::kInvalidArgument) << text;
     EXPECT_TRUE(absl::StrContains(parsed.status().message(), text));
@@ -36,7 +37,8 @@ TEST(ParseId, SignedIdsAreTheSameBits) {
   EXPECT_EQ(*ParseId("18446744073709551615"), UINT64_MAX);
   EXPECT_EQ(*ParseId("-1"), UINT64_MAX);
   EXPECT_EQ(*ParseId("0"), 0u);
-  for (const char* wrong : {"", "x", "1.5", "18446744073709551616", "-9223372036854775809"}) EXPECT_FALSE(ParseId(wrong).ok()) << wrong;
+  for (const char* wrong : {"", "x", "1.5", "18446744073709551616", "-9223372036854775809"})
+    EXPECT_FALSE(ParseId(wrong).ok()) << wrong;
 }
 
 TEST(FloatText, IsTheShortestThatReadsBack) {
@@ -47,8 +49,10 @@ TEST(FloatText, IsTheShortestThatReadsBack) {
 }
 
 TEST(Words, ReadBack) {
-  for (const char* text : {"sgd", "adagrad", "rowwise_adagrad"}) EXPECT_EQ(OptimizerText(*ParseOptimizer(text)), text);
-  for (const char* text : {"volatile", "async", "sync"}) EXPECT_EQ(DurabilityText(*ParseDurability(text)), text);
+  for (const char* text : {"sgd", "adagrad", "rowwise_adagrad"})
+    EXPECT_EQ(OptimizerText(*ParseOptimizer(text)), text);
+  for (const char* text : {"volatile", "async", "sync"})
+    EXPECT_EQ(DurabilityText(*ParseDurability(text)), text);
   EXPECT_FALSE(ParseOptimizer("adam").ok());
   EXPECT_FALSE(ParseDurability("").ok());
 }
@@ -77,7 +81,8 @@ TEST(NpyWriter, HeaderAndDataAreNumPys) {
   ASSERT_EQ(bytes.size(), 128u + sizeof(values));
   EXPECT_EQ(bytes.substr(0, 8), std::string("\x93NUMPY\x01\x00", 8));
   EXPECT_EQ(static_cast<unsigned char>(bytes[8]) + 256 * bytes[9], 118);
-  EXPECT_TRUE(absl::StartsWith(bytes.substr(10), "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }"));
+  EXPECT_TRUE(
+      absl::StartsWith(bytes.substr(10), "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }"));
   EXPECT_EQ(bytes[127], '\n');
   EXPECT_EQ(std::memcmp(bytes.data() + 128, values, sizeof(values)), 0);
 }
@@ -105,7 +110,8 @@ TEST(CommandLine, ExitCodesAreThoseDocumented) {
   EXPECT_EQ(RunWords({"server", "--memory-budget", "lots", "--data-dir", "/nonexistent"}), kUsage);
   EXPECT_EQ(RunWords({"server", "--memory-budget", "1MiB", "--data-dir", "/nonexistent"}), kUsage);
   EXPECT_EQ(RunWords({"row", "get", "t", "abc"}), kUsage);
-  EXPECT_THAT(RunWords({"table", "list", "--address", "127.0.0.1:1", "--timeout", "100ms"}), testing::AnyOf(kFailure, kTimeout));
+  EXPECT_THAT(RunWords({"table", "list", "--address", "127.0.0.1:1", "--timeout", "100ms"}),
+              testing::AnyOf(kFailure, kTimeout));
   EXPECT_EQ(RunWords({"wait", "--address", "127.0.0.1:1", "--timeout", "100ms"}), kTimeout);
   EXPECT_EQ(RunWords({"healthcheck", "--http-address", "127.0.0.1:1"}), kUnhealthy);
 }

@@ -128,7 +128,8 @@ TEST(ValidateAlter, NamesTheFixedField) {
       {"seed", "", "", [](TableSchema& s) { s.seed = 1; }},
       {"unseen_policy", "", "", [](TableSchema& s) { s.unseen_policy = UnseenPolicy::kZeros; }},
       {"num_rows", "", "", [](TableSchema& s) { s.num_rows = 200; }},
-      {"durability (to or from volatile)", "", "", [](TableSchema& s) { s.durability = Durability::kVolatile; }},
+      {"durability (to or from volatile)", "", "",
+       [](TableSchema& s) { s.durability = Durability::kVolatile; }},
       {"padding_id", "", "", [](TableSchema& s) { s.padding_id.reset(); }},
       {"track_last_push_time", "", "", [](TableSchema& s) { s.track_last_push_time = true; }},
   };

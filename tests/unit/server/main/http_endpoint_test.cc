@@ -11,8 +11,9 @@ namespace {
 
 TEST(HttpEndpoint, AnswersItsThreePathsAndNoOther) {
   std::vector<std::string> failing = {"meta store: not asked yet", "log: stopped"};
-  auto endpoint = HttpEndpoint::Start(*ParseListenAddress("x", "127.0.0.1:0"),
-                                      {.metrics = [] { return std::string("rowhouse_up 1\n"); }, .failing_checks = [&] { return failing; }});
+  auto endpoint = HttpEndpoint::Start(
+      *ParseListenAddress("x", "127.0.0.1:0"),
+      {.metrics = [] { return std::string("rowhouse_up 1\n"); }, .failing_checks = [&] { return failing; }});
   ASSERT_TRUE(endpoint.ok()) << endpoint.status();
   const ListenAddress address = *ParseListenAddress("x", (*endpoint)->address());
   EXPECT_GT(address.port, 0);
@@ -28,7 +29,8 @@ TEST(HttpEndpoint, AnswersItsThreePathsAndNoOther) {
 }
 
 TEST(HttpEndpoint, TakenPortIsTold) {
-  const HttpEndpoint::Sources sources{.metrics = [] { return std::string(); }, .failing_checks = [] { return std::vector<std::string>(); }};
+  const HttpEndpoint::Sources sources{.metrics = [] { return std::string(); },
+                                      .failing_checks = [] { return std::vector<std::string>(); }};
   auto first = HttpEndpoint::Start(*ParseListenAddress("x", "127.0.0.1:0"), sources);
   ASSERT_TRUE(first.ok());
   const auto second = HttpEndpoint::Start(*ParseListenAddress("x", (*first)->address()), sources);

@@ -22,7 +22,8 @@ class IdentityTest : public testing::Test {
  protected:
   absl::StatusOr<DataDirectory> Open() { return Open(*fs_); }
   absl::StatusOr<DataDirectory> Open(FileSystem& fs) {
-    return OpenDataDirectory(fs, random_, request_, [this]() -> absl::StatusOr<ClusterIdentity> { return fetched_; });
+    return OpenDataDirectory(fs, random_, request_,
+                             [this]() -> absl::StatusOr<ClusterIdentity> { return fetched_; });
   }
   void ExpectRefused(absl::StatusCode code, const std::string& part) {
     const auto opened = Open();
@@ -130,8 +131,10 @@ TEST_F(IdentityTest, OtherMapIsRefused) {
 TEST_F(IdentityTest, NewerFormatIsRefused) {
   ASSERT_TRUE(Open().ok());
   const std::string text = *ReadFile(*fs_, "/data/IDENTITY", 1 << 20);
-  ASSERT_TRUE(ReplaceFileDurably(*fs_, "/data/IDENTITY",
-                                 absl::StrReplaceAll(text, {{"\"format_version\": 1", "\"format_version\": 2"}})).ok());
+  ASSERT_TRUE(
+      ReplaceFileDurably(*fs_, "/data/IDENTITY",
+                         absl::StrReplaceAll(text, {{"\"format_version\": 1", "\"format_version\": 2"}}))
+          .ok());
   ExpectRefused(absl::StatusCode::kFailedPrecondition, "format_version 2, this binary knows 1");
 }
 
@@ -139,7 +142,8 @@ TEST_F(IdentityTest, ChangedContentIsDataLoss) {
   ASSERT_TRUE(Open().ok());
   const std::string text = *ReadFile(*fs_, "/data/IDENTITY", 1 << 20);
   ASSERT_TRUE(ReplaceFileDurably(*fs_, "/data/IDENTITY",
-                                 absl::StrReplaceAll(text, {{"\"partitions\": 16", "\"partitions\": 32"}})).ok());
+                                 absl::StrReplaceAll(text, {{"\"partitions\": 16", "\"partitions\": 32"}}))
+                  .ok());
   ExpectRefused(absl::StatusCode::kDataLoss, "checksum");
   ASSERT_TRUE(ReplaceFileDurably(*fs_, "/data/IDENTITY", text.substr(0, text.size() / 2)).ok());
   ExpectRefused(absl::StatusCode::kDataLoss, "JSON");
@@ -174,11 +178,13 @@ TEST_F(IdentityTest, StartKilledAtAnyWriteIsFinishedByTheNext) {
 
 TEST_F(IdentityTest, UnwritableDirectoryIsToldAsSuch) {
   const auto faulty = MakeFaultyFileSystem(fs_.get(), [](FileOperation operation, const std::string& path) {
-    return operation == FileOperation::kOpen ? absl::PermissionDeniedError(path + ": permission denied") : absl::OkStatus();
+    return operation == FileOperation::kOpen ? absl::PermissionDeniedError(path + ": permission denied")
+                                             : absl::OkStatus();
   });
   const auto opened = Open(*faulty);
   EXPECT_EQ(opened.status().code(), absl::StatusCode::kPermissionDenied);
-  EXPECT_TRUE(absl::StrContains(opened.status().message(), "data directory /data cannot be used")) << opened.status();
+  EXPECT_TRUE(absl::StrContains(opened.status().message(), "data directory /data cannot be used"))
+      << opened.status();
 }
 
 TEST_F(IdentityTest, LogDirectoryElsewhereHasALockOfItsOwn) {
@@ -196,11 +202,16 @@ TEST(Identity, TextIsTheDocumentedOne) {
                           .server = 0,
                           .servers = {"server0:7600", "server1:7600"},
                           .partitions = 256};
-  EXPECT_TRUE(absl::StrContains(EncodeIdentity(identity), "\"checksum\": \"142eeb46\"")) << EncodeIdentity(identity);
+  EXPECT_TRUE(absl::StrContains(EncodeIdentity(identity), "\"checksum\": \"142eeb46\""))
+      << EncodeIdentity(identity);
 }
 
 TEST(Identity, TextReadsBack) {
-  const Identity identity{.cluster = 0xfedcba9876543210, .history = 1, .server = 2, .servers = {"a:1", "b:2", "c:3"}, .partitions = 64};
+  const Identity identity{.cluster = 0xfedcba9876543210,
+                          .history = 1,
+                          .server = 2,
+                          .servers = {"a:1", "b:2", "c:3"},
+                          .partitions = 64};
   const auto back = DecodeIdentity("x", EncodeIdentity(identity));
   ASSERT_TRUE(back.ok()) << back.status();
   EXPECT_EQ(*back, identity);

@@ -24,7 +24,9 @@ void ExpectInvalid(const ServerOptions& options, const std::string& part) {
   EXPECT_TRUE(absl::StrContains(status.message(), part)) << status;
 }
 
-TEST(ServerOptions, DefaultsWithADirectoryAreValid) { EXPECT_TRUE(Good().Validate().ok()) << Good().Validate(); }
+TEST(ServerOptions, DefaultsWithADirectoryAreValid) {
+  EXPECT_TRUE(Good().Validate().ok()) << Good().Validate();
+}
 
 // One wrong value each; the message names flag and value.
 struct WrongOption {
@@ -45,7 +47,8 @@ INSTANTIATE_TEST_SUITE_P(
                     WrongOption{"listen", "7600", "--listen is \"7600\": it has no port"},
                     WrongOption{"listen", "10.0.0.1:7600", "--insecure-listen"},
                     WrongOption{"listen", "myhost:7600", "--insecure-listen"},
-                    WrongOption{"http_listen", "0.0.0.0:7680", "--http-listen is 0.0.0.0:7680, which other machines"},
+                    WrongOption{"http_listen", "0.0.0.0:7680",
+                                "--http-listen is 0.0.0.0:7680, which other machines"},
                     WrongOption{"http_listen", "unix:/x", "Unix socket"},
                     WrongOption{"memory_budget", "127MiB", "--memory-budget is 127MiB, want 128MiB"},
                     WrongOption{"partitions", "24", "--partitions is 24, want a power of two"},
@@ -140,11 +143,13 @@ TEST_P(WrongConfigTest, IsNamedWithItsLineAndChangesNothing) {
 INSTANTIATE_TEST_SUITE_P(
     EachError, WrongConfigTest,
     testing::Values(
-        WrongConfig{"io_threads: 4\nmemory_buget: 1GiB\n", "f.yaml:2: unknown key \"memory_buget\"; did you mean \"memory_budget\"?"},
+        WrongConfig{"io_threads: 4\nmemory_buget: 1GiB\n",
+                    "f.yaml:2: unknown key \"memory_buget\"; did you mean \"memory_budget\"?"},
         WrongConfig{"io_threads: 4\nmemory_budget: lots\n", "f.yaml:2: memory_budget: "},
         WrongConfig{"\n\nio_threads: many\n", "f.yaml:3: io_threads: \"many\" is not a whole number"},
         WrongConfig{"log_sync_interval: 5\n", "f.yaml:1: log_sync_interval: "},
-        WrongConfig{"insecure_listen: maybe\n", "f.yaml:1: insecure_listen: \"maybe\" is neither true nor false"},
+        WrongConfig{"insecure_listen: maybe\n",
+                    "f.yaml:1: insecure_listen: \"maybe\" is neither true nor false"},
         WrongConfig{"io_threads: [1, 2]\n", "f.yaml:1: io_threads: want a single value, got a list"},
         WrongConfig{"io_threads: {a: 1}\n", "f.yaml:1: io_threads: want a single value, got a mapping"},
         WrongConfig{"io_threads: 4\nio_threads: 5\n", "f.yaml:2: io_threads is given twice"},
@@ -174,7 +179,8 @@ TEST(MemoryPlan, LinesAddUpToTheBudget) {
     const MemoryPlan plan = PlanMemory(mib << 20);
     EXPECT_EQ(plan.fixed_bytes + plan.spill_bytes + plan.request_bytes + plan.row_bytes, mib << 20) << mib;
     EXPECT_GE(plan.row_bytes, (mib << 20) / 8) << mib;
-    EXPECT_GE(plan.log_queue_bytes, plan.max_message_bytes + (1 << 20)) << "one record of the largest message";
+    EXPECT_GE(plan.log_queue_bytes, plan.max_message_bytes + (1 << 20))
+        << "one record of the largest message";
     EXPECT_GE(plan.grpc_quota_bytes, 2 * plan.max_message_bytes) << mib;
     EXPECT_LE(plan.write_buffer_bytes * 4, plan.spill_bytes) << "what the spill store asks for";
     EXPECT_GE(plan.request_bytes, 2 * plan.max_message_bytes) << "a request and its answer";

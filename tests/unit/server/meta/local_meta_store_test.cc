@@ -68,7 +68,8 @@ TEST_F(LocalMetaStoreTest, ErasedKeyComparesAsAbsent) {
 
 TEST_F(LocalMetaStoreTest, RangeGivesKeysBelowThePrefixAscending) {
   auto store = Open();
-  ASSERT_TRUE(store->Txn({}, {{.key = "t/b"}, {.key = "t/a"}, {.key = "s"}, {.key = "u"}, {.key = "t"}})->succeeded);
+  ASSERT_TRUE(
+      store->Txn({}, {{.key = "t/b"}, {.key = "t/a"}, {.key = "s"}, {.key = "u"}, {.key = "t"}})->succeeded);
   const auto range = store->Range("t/");
   ASSERT_EQ(range->kvs.size(), 2u);
   EXPECT_EQ(range->kvs[0].key, "t/a");
@@ -105,7 +106,9 @@ TEST_F(LocalMetaStoreTest, EveryFlippedByteIsDataLossOrANewerFormat) {
     ASSERT_TRUE(ReplaceFileDurably(*fs_, kPath, bad).ok());
     const auto store = OpenLocalMetaStore(fs_.get(), kPath, kCluster, kHistory);
     const bool version_byte = i >= 8 && i < 12;
-    EXPECT_EQ(store.status().code(), version_byte ? absl::StatusCode::kFailedPrecondition : absl::StatusCode::kDataLoss) << i;
+    EXPECT_EQ(store.status().code(),
+              version_byte ? absl::StatusCode::kFailedPrecondition : absl::StatusCode::kDataLoss)
+        << i;
   }
 }
 
@@ -114,21 +117,26 @@ TEST_F(LocalMetaStoreTest, EveryCutIsDataLoss) {
   const std::string good = *ReadFile(*fs_, kPath, 1 << 20);
   for (size_t size = 0; size < good.size(); ++size) {
     ASSERT_TRUE(ReplaceFileDurably(*fs_, kPath, good.substr(0, size)).ok());
-    EXPECT_EQ(OpenLocalMetaStore(fs_.get(), kPath, kCluster, kHistory).status().code(), absl::StatusCode::kDataLoss) << size;
+    EXPECT_EQ(OpenLocalMetaStore(fs_.get(), kPath, kCluster, kHistory).status().code(),
+              absl::StatusCode::kDataLoss)
+        << size;
   }
 }
 
 TEST_F(LocalMetaStoreTest, AnotherClustersFileIsRefused) {
   Open();
-  EXPECT_EQ(OpenLocalMetaStore(fs_.get(), kPath, kCluster + 1, kHistory).status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(OpenLocalMetaStore(fs_.get(), kPath, kCluster, kHistory + 1).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(OpenLocalMetaStore(fs_.get(), kPath, kCluster + 1, kHistory).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(OpenLocalMetaStore(fs_.get(), kPath, kCluster, kHistory + 1).status().code(),
+            absl::StatusCode::kFailedPrecondition);
 }
 
 TEST_F(LocalMetaStoreTest, FullDiskLeavesTheStoreAsItWas) {
   auto store = Open();
   ASSERT_TRUE(store->Txn({}, {{.key = "a", .value = "1"}})->succeeded);
   fs_->SetCapacity(0);
-  EXPECT_EQ(store->Txn({}, {{.key = "b", .value = "2"}}).status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(store->Txn({}, {{.key = "b", .value = "2"}}).status().code(),
+            absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(store->Range("")->kvs.size(), 1u);
   fs_->SetCapacity(1 << 20);
   EXPECT_TRUE(store->Txn({}, {{.key = "b", .value = "2"}})->succeeded);
@@ -137,7 +145,8 @@ TEST_F(LocalMetaStoreTest, FullDiskLeavesTheStoreAsItWas) {
 TEST_F(LocalMetaStoreTest, FailedSyncClosesTheStore) {
   bool failing = false;
   const auto faulty = MakeFaultyFileSystem(fs_.get(), [&](FileOperation operation, const std::string&) {
-    return failing && operation == FileOperation::kSync ? absl::InternalError("sync failed") : absl::OkStatus();
+    return failing && operation == FileOperation::kSync ? absl::InternalError("sync failed")
+                                                        : absl::OkStatus();
   });
   auto store = *OpenLocalMetaStore(faulty.get(), kPath, kCluster, kHistory);
   failing = true;

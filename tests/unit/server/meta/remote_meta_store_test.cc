@@ -19,7 +19,8 @@ constexpr ClusterId kCluster = 0xfeedfacecafebeef;
 class Owner final : public pb::InternalService::Service {
  public:
   explicit Owner(MetaStore* store) : store_(store) {}
-  grpc::Status MetaRange(grpc::ServerContext*, const pb::MetaRangeRequest* request, pb::MetaRangeResponse* response) override {
+  grpc::Status MetaRange(grpc::ServerContext*, const pb::MetaRangeRequest* request,
+                         pb::MetaRangeResponse* response) override {
     const auto range = store_->Range(request->prefix());
     for (const MetaKeyValue& kv : range->kvs) {
       auto* out = response->add_kvs();
@@ -32,12 +33,15 @@ class Owner final : public pb::InternalService::Service {
     response->set_history(range->history);
     return grpc::Status::OK;
   }
-  grpc::Status MetaTxn(grpc::ServerContext*, const pb::MetaTxnRequest* request, pb::MetaTxnResponse* response) override {
+  grpc::Status MetaTxn(grpc::ServerContext*, const pb::MetaTxnRequest* request,
+                       pb::MetaTxnResponse* response) override {
     if (request->cluster() != kCluster) return {grpc::StatusCode::FAILED_PRECONDITION, "another cluster"};
     std::vector<MetaCompare> compares;
-    for (const auto& c : request->compares()) compares.push_back({.key = c.key(), .mod_revision = c.mod_revision()});
+    for (const auto& c : request->compares())
+      compares.push_back({.key = c.key(), .mod_revision = c.mod_revision()});
     std::vector<MetaPut> puts;
-    for (const auto& p : request->puts()) puts.push_back({.key = p.key(), .value = p.value(), .erase = p.erase()});
+    for (const auto& p : request->puts())
+      puts.push_back({.key = p.key(), .value = p.value(), .erase = p.erase()});
     const auto result = store_->Txn(compares, puts);
     response->set_succeeded(result->succeeded);
     response->set_revision(result->revision);
@@ -45,7 +49,9 @@ class Owner final : public pb::InternalService::Service {
   }
   grpc::Status Sync(grpc::ServerContext*, const pb::SyncRequest* request, pb::SyncResponse*) override {
     ++syncs;
-    return request->cluster() == kCluster ? grpc::Status::OK : grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "another cluster");
+    return request->cluster() == kCluster
+               ? grpc::Status::OK
+               : grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "another cluster");
   }
   std::atomic<int> syncs{0};
 
@@ -78,7 +84,10 @@ class RemoteMetaStoreTest : public testing::Test {
 
 TEST_F(RemoteMetaStoreTest, SaysWhatTheOwnerSays) {
   auto remote = MakeRemoteMetaStore(0, address_, Options(kCluster));
-  ASSERT_TRUE(remote->Txn({{.key = "a"}}, {{.key = "a", .value = std::string("\0\xff", 2)}, {.key = "b", .value = "2"}})->succeeded);
+  ASSERT_TRUE(
+      remote
+          ->Txn({{.key = "a"}}, {{.key = "a", .value = std::string("\0\xff", 2)}, {.key = "b", .value = "2"}})
+          ->succeeded);
   EXPECT_FALSE(remote->Txn({{.key = "a"}}, {{.key = "a", .value = "x"}})->succeeded);
   ASSERT_TRUE(remote->Txn({}, {{.key = "b", .erase = true}})->succeeded);
   const auto range = remote->Range("");
@@ -94,7 +103,8 @@ TEST_F(RemoteMetaStoreTest, SaysWhatTheOwnerSays) {
 TEST_F(RemoteMetaStoreTest, AnotherClusterIsRefusedOnBothSides) {
   auto remote = MakeRemoteMetaStore(0, address_, Options(kCluster + 1));
   EXPECT_EQ(remote->Range("").status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(remote->Txn({}, {{.key = "a", .value = "1"}}).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(remote->Txn({}, {{.key = "a", .value = "1"}}).status().code(),
+            absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(store_->Range("")->revision, 0u);
 }
 
@@ -103,7 +113,8 @@ TEST_F(RemoteMetaStoreTest, LostOwnerIsUnavailableAndNamed) {
   auto remote = MakeRemoteMetaStore(0, address_, {.cluster = kCluster, .deadline = absl::Milliseconds(100)});
   const auto range = remote->Range("");
   EXPECT_EQ(range.status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_TRUE(absl::StrContains(range.status().message(), absl::StrCat("server 0 (", address_, ")"))) << range.status();
+  EXPECT_TRUE(absl::StrContains(range.status().message(), absl::StrCat("server 0 (", address_, ")")))
+      << range.status();
 }
 
 TEST_F(RemoteMetaStoreTest, PeersAreAllAskedButSelf) {

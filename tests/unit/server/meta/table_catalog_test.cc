@@ -91,7 +91,8 @@ class TableCatalogTest : public testing::Test {
     return *catalog_;
   }
   TableCatalog& second_catalog() {
-    if (second_catalog_ == nullptr) second_catalog_ = std::make_unique<TableCatalog>(Parts(&second_, nullptr));
+    if (second_catalog_ == nullptr)
+      second_catalog_ = std::make_unique<TableCatalog>(Parts(&second_, nullptr));
     return *second_catalog_;
   }
 
@@ -220,7 +221,8 @@ TEST_F(TableCatalogTest, WriterIsNotReplacedWhileAServerIsDown) {
   EXPECT_TRUE(absl::StrContains(refused.status().message(), "server 1")) << refused.status();
   peers_.fail = absl::OkStatus();
   ASSERT_TRUE(catalog().RegisterWriter("w").ok());
-  // Every incarnation before the last is dead: 1 and the one that was given out while the server was down. 2 is "new".
+  // Every incarnation before the last is dead: 1 and the one that was given out while the server was down. 2
+  // is "new".
   EXPECT_EQ(second_.floor.floor, 1u);
   EXPECT_EQ(second_.floor.dead, std::vector<WriterId>{3});
 }
@@ -240,7 +242,8 @@ TEST_F(TableCatalogTest, ConcurrentCreatorsGetDistinctIds) {
       TableCatalog mine(Parts(&target_, nullptr));
       for (int i = 0; i < kTables; ++i) {
         absl::StatusOr<CreatedTable> created = absl::UnavailableError("");
-        while (absl::IsUnavailable(created.status())) created = mine.CreateTable(Schema(absl::StrCat("t", t, ".", i)), true);
+        while (absl::IsUnavailable(created.status()))
+          created = mine.CreateTable(Schema(absl::StrCat("t", t, ".", i)), true);
         EXPECT_TRUE(created.ok()) << created.status();
       }
     });

@@ -56,13 +56,17 @@ TEST(PartitionSet, PushAndPullFailJustForPartitionsOfAnotherServer) {
   ASSERT_EQ(outcome.failures.size(), 4u);
   for (size_t i = 0; i < h.ids.size(); ++i) {
     const bool owned = h.Owned(h.ids[i]);
-    const std::vector<float> row(pulled.begin() + static_cast<long>(i * 3), pulled.begin() + static_cast<long>(i * 3 + 3));
+    const std::vector<float> row(pulled.begin() + static_cast<long>(i * 3),
+                                 pulled.begin() + static_cast<long>(i * 3 + 3));
     EXPECT_EQ(row, owned ? oracle.Weights(h.ids[i]) : std::vector<float>(3, 0.0f)) << i;
     EXPECT_EQ((stored[i / 8] >> (i % 8)) & 1, owned ? 1 : 0) << i;
   }
   uint64_t next = 0;
   bool more = false;
-  EXPECT_TRUE(absl::IsFailedPrecondition(h.node.partitions().Scan(1, 7, next, 10, [](const ScannedRow&) {}, &more).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(h.node.partitions()
+                                             .Scan(
+                                                 1, 7, next, 10, [](const ScannedRow&) {}, &more)
+                                             .status()));
 }
 
 TEST(PartitionSet, AnotherEpochIsAbortedForItsPartitionAndTheRetryAppliesJustThat) {
@@ -152,7 +156,8 @@ TEST(PartitionSet, ADroppedTableIsGoneAndItsMemoryIsGivenBack) {
   NodeDisk disk;
   Node node({.partitions = 4}, &disk);
   ASSERT_TRUE(node.Start().ok());
-  const uint64_t slabs = node.ledger().Get(MemoryLine::kRowSlabs).bytes, index = node.ledger().Get(MemoryLine::kRowIndex).bytes;
+  const uint64_t slabs = node.ledger().Get(MemoryLine::kRowSlabs).bytes,
+                 index = node.ledger().Get(MemoryLine::kRowIndex).bytes;
   ASSERT_TRUE(node.CreateTable(AdagradSchema(1, 16)).ok());
   const auto ids = IdsUpTo(5000);
   ExpectAllOk(node.Push(PushBuilder(1, 1).Add(1, ids, ValuesFor(ids, 16)).request()));
@@ -170,8 +175,10 @@ TEST(PartitionSet, ADroppedTableIsGoneAndItsMemoryIsGivenBack) {
                         })
                   .ok());
   EXPECT_EQ(spilled, 0u);
-  EXPECT_TRUE(absl::IsNotFound(node.Push(PushBuilder(1, 2).Add(1, {5}, std::vector<float>(16)).request()).status));
-  for (const auto& partition : node.partitions().partitions()) EXPECT_TRUE(partition->dropped_tables().empty());
+  EXPECT_TRUE(
+      absl::IsNotFound(node.Push(PushBuilder(1, 2).Add(1, {5}, std::vector<float>(16)).request()).status));
+  for (const auto& partition : node.partitions().partitions())
+    EXPECT_TRUE(partition->dropped_tables().empty());
 }
 
 TEST(PartitionSet, ADropThatACrashCutShortIsFinishedByTheNext) {
@@ -218,14 +225,18 @@ TEST(PartitionSet, APushWhileItsTableIsDroppedIsAppliedOrNotFound) {
   ASSERT_TRUE(node.Start().ok());
   const uint64_t slabs = node.ledger().Get(MemoryLine::kRowSlabs).bytes;
   for (TableId table = 1; table <= 8; ++table) {
-    ASSERT_TRUE(node.CreateTable(AdagradSchema(table, 2, table % 2 == 0 ? Durability::kVolatile : Durability::kAsync)).ok());
+    ASSERT_TRUE(
+        node.CreateTable(AdagradSchema(table, 2, table % 2 == 0 ? Durability::kVolatile : Durability::kAsync))
+            .ok());
     std::vector<std::thread> pushers;
     for (WriterId writer = 1; writer <= 3; ++writer) {
       pushers.emplace_back([&, writer, table]() {
         const auto ids = IdsUpTo(50);
         for (PushSeq seq = 1'000'000 * PushSeq{table};; ++seq) {
-          const PushOutcome outcome = node.Push(PushBuilder(writer, seq, seq).Add(table, ids, ValuesFor(ids, 2)).request());
-          for (const auto& failure : outcome.failures) EXPECT_TRUE(absl::IsNotFound(failure.status)) << failure.status;
+          const PushOutcome outcome =
+              node.Push(PushBuilder(writer, seq, seq).Add(table, ids, ValuesFor(ids, 2)).request());
+          for (const auto& failure : outcome.failures)
+            EXPECT_TRUE(absl::IsNotFound(failure.status)) << failure.status;
           if (!outcome.status.ok()) {
             EXPECT_TRUE(absl::IsNotFound(outcome.status)) << outcome.status;
             return;
@@ -233,7 +244,8 @@ TEST(PartitionSet, APushWhileItsTableIsDroppedIsAppliedOrNotFound) {
         }
       });
     }
-    for (PushSeq seq = 1; seq <= 3; ++seq) ExpectAllOk(node.Push(PushBuilder(table + 10, seq, seq).Add(table, {1}, {1, 1}).request()));
+    for (PushSeq seq = 1; seq <= 3; ++seq)
+      ExpectAllOk(node.Push(PushBuilder(table + 10, seq, seq).Add(table, {1}, {1, 1}).request()));
     EXPECT_TRUE(node.DropTable(table).ok());
     for (auto& pusher : pushers) pusher.join();
     EXPECT_EQ(node.tables().FindAny(table), nullptr);

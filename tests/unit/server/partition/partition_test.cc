@@ -1,5 +1,6 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
-// One partition: parts in flight, order, refused and failed commits, its state in spill, records that it must refuse.
+// One partition: parts in flight, order, refused and failed commits, its state in spill, records that it must
+// refuse.
 #include "server/partition/partition.h"
 
 #include <gtest/gtest.h>
@@ -15,7 +16,9 @@ namespace {
 
 // A node with one partition, whose pushes run in the caller as far as the log, over files that can be held.
 struct GatedNode {
-  GatedNode() : gate(disk.files.get()), node({.partitions = 1, .inline_workers = true, .files = gate.files()}, &disk) {
+  GatedNode()
+      : gate(disk.files.get()),
+        node({.partitions = 1, .inline_workers = true, .files = gate.files()}, &disk) {
     EXPECT_TRUE(node.Start().ok());
   }
   ~GatedNode() { gate.Open(); }
@@ -155,8 +158,9 @@ struct Replayer {
     EXPECT_TRUE(node.CreateTable(schema).ok());
   }
   std::unique_ptr<Partition> Make(HistoryId history = 77, Epoch epoch = 1) {
-    return std::make_unique<Partition>(Partition::Identity{.partition = 0, .history = history, .epoch = epoch, .generation = 1},
-                                       &node.rows(), &node.tables(), nullptr, SystemClock());
+    return std::make_unique<Partition>(
+        Partition::Identity{.partition = 0, .history = history, .epoch = epoch, .generation = 1},
+        &node.rows(), &node.tables(), nullptr, SystemClock());
   }
   RecordHeader Header(Lsn lsn, RecordType type) {
     RecordHeader header;
@@ -172,7 +176,9 @@ struct Replayer {
   TableSchema schema;
 };
 
-absl::Span<const uint8_t> Bytes(const std::string& s) { return {reinterpret_cast<const uint8_t*>(s.data()), s.size()}; }
+absl::Span<const uint8_t> Bytes(const std::string& s) {
+  return {reinterpret_cast<const uint8_t*>(s.data()), s.size()};
+}
 
 TEST(Partition, StateComesBackWholeAndADamagedOneIsRefused) {
   Replayer r;

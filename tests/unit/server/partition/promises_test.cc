@@ -1,6 +1,6 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
-// The promises that come before features: the same rows for every P, the same bits after a kill anywhere, a retry that applies just
-// the missing part, a record that is whole or absent, dead writers refused.
+// The promises that come before features: the same rows for every P, the same bits after a kill anywhere, a
+// retry that applies just the missing part, a record that is whole or absent, dead writers refused.
 
 #include <gtest/gtest.h>
 
@@ -25,7 +25,8 @@ std::vector<Batch> MakeBatches(uint64_t seed, size_t count, size_t rows, uint64_
   for (Batch& batch : batches) {
     for (size_t i = 0; i < rows; ++i) {
       batch.ids.push_back(random() % id_range);
-      for (uint32_t c = 0; c < dim; ++c) batch.values.push_back(static_cast<float>(static_cast<int64_t>(random() % 2001) - 1000) * 0.001f);
+      for (uint32_t c = 0; c < dim; ++c)
+        batch.values.push_back(static_cast<float>(static_cast<int64_t>(random() % 2001) - 1000) * 0.001f);
     }
   }
   return batches;
@@ -61,7 +62,8 @@ TEST(Promises, BudgetOfAFractionOfTheRowsGivesTheSameRows) {
   const auto batches = MakeBatches(2, 60, 1000, 40000, 64);
   RowOracle oracle(schema);
   NodeDisk disk;
-  Node node({.partitions = 16, .memory_bytes = 6 << 20}, &disk);  // 512-byte rows, about 31,000 of them: 16 MB
+  Node node({.partitions = 16, .memory_bytes = 6 << 20},
+            &disk);  // 512-byte rows, about 31,000 of them: 16 MB
   ASSERT_TRUE(node.Start().ok());
   ASSERT_TRUE(node.CreateTable(schema).ok());
   PushSeq seq = 0;
@@ -72,7 +74,9 @@ TEST(Promises, BudgetOfAFractionOfTheRowsGivesTheSameRows) {
   }
   EXPECT_GT(node.rows().Stats(1).stored_rows, node.rows().Stats(1).resident_rows);
   EXPECT_EQ(node.Rows(1), oracle.Bits());
-  EXPECT_LE(node.ledger().Get(MemoryLine::kRowSlabs).peak_bytes + node.ledger().Get(MemoryLine::kRowIndex).peak_bytes, 6u << 20);
+  EXPECT_LE(node.ledger().Get(MemoryLine::kRowSlabs).peak_bytes +
+                node.ledger().Get(MemoryLine::kRowIndex).peak_bytes,
+            6u << 20);
 }
 
 TEST(Promises, KilledAnywhereTheSameBitsComeBack) {
@@ -87,12 +91,14 @@ TEST(Promises, KilledAnywhereTheSameBitsComeBack) {
     ASSERT_TRUE(node->Start().ok());
     ASSERT_TRUE(node->CreateTable(schema).ok());
     for (size_t b = 0; b < batches.size(); ++b) {
-      ExpectAllOk(node->Push(PushBuilder(1, b + 1, b + 1).Add(1, batches[b].ids, batches[b].values).request()));
+      ExpectAllOk(
+          node->Push(PushBuilder(1, b + 1, b + 1).Add(1, batches[b].ids, batches[b].values).request()));
       oracle.Push(batches[b].ids, batches[b].values);
       if (random() % 7 == 0) {
         ASSERT_TRUE(node->partitions().SweepAll().ok());
       }
-      if (random() % 6 == 0) {  // power loss: unsynced files, directory entries and an arbitrary tail of spill are gone
+      if (random() % 6 ==
+          0) {  // power loss: unsynced files, directory entries and an arbitrary tail of spill are gone
         node.reset();
         disk.files->DropUnsynced();
         disk.spill.Crash(random() % (disk.spill.unflushed() + 1));
@@ -100,7 +106,8 @@ TEST(Promises, KilledAnywhereTheSameBitsComeBack) {
         const absl::Status started = node->Start();
         ASSERT_TRUE(started.ok()) << started;
         // The last push again, as a client that lost the answer sends it: every part was applied.
-        const PushOutcome again = node->Push(PushBuilder(1, b + 1, b + 1).Add(1, batches[b].ids, batches[b].values).request());
+        const PushOutcome again =
+            node->Push(PushBuilder(1, b + 1, b + 1).Add(1, batches[b].ids, batches[b].values).request());
         ExpectAllOk(again);
         EXPECT_EQ(again.duplicate_parts, again.applied.size());
       }
@@ -207,7 +214,8 @@ TEST(Promises, PullNeverCreatesARow) {
   ASSERT_TRUE(node.CreateTable(AdagradSchema(1, 4)).ok());
   std::vector<float> first, second;
   std::vector<uint8_t> stored;
-  for (auto* values : {&first, &second}) ASSERT_TRUE(node.Pull(1, {1, 2, 3, ~0ull}, values, &stored).status.ok());
+  for (auto* values : {&first, &second})
+    ASSERT_TRUE(node.Pull(1, {1, 2, 3, ~0ull}, values, &stored).status.ok());
   EXPECT_EQ(first, second);
   EXPECT_EQ(stored, std::vector<uint8_t>{0});
   EXPECT_TRUE(node.Rows(1).empty());

@@ -34,7 +34,8 @@ struct Request {
   std::vector<std::vector<uint32_t>> counts;
   std::vector<std::shared_ptr<Table>> tables;
 
-  void Add(TableSchema schema, std::vector<Id> table_ids, std::vector<float> table_values, std::vector<uint32_t> table_counts = {}) {
+  void Add(TableSchema schema, std::vector<Id> table_ids, std::vector<float> table_values,
+           std::vector<uint32_t> table_counts = {}) {
     tables.push_back(std::make_shared<Table>(std::move(schema), nullptr));
     ids.push_back(std::move(table_ids));
     values.push_back(std::move(table_values));
@@ -112,7 +113,8 @@ TEST(PushSplitter, EveryRowGoesToItsPartitionWithItsOwnValues) {
         for (size_t i = 0; i < slice.ids.size(); ++i, ++seen) {
           EXPECT_EQ(PartitionOfHash(RoutingHash(slice.table, slice.ids[i]), 4), partition);
           for (int c = 0; c < 3; ++c) {
-            EXPECT_EQ(slice.values[i * 3 + c], static_cast<float>(slice.ids[i] / 977) + 0.25f * static_cast<float>(c));
+            EXPECT_EQ(slice.values[i * 3 + c],
+                      static_cast<float>(slice.ids[i] / 977) + 0.25f * static_cast<float>(c));
           }
         }
       }
@@ -185,7 +187,8 @@ TEST(PushSplitter, LearningRateOfThePushReplacesThatOfTheSchema) {
   request.Add(Schema(1, 1), {1}, {1});
   EXPECT_EQ(request.Split(0).parts[0].part.slices[0].hyper.learning_rate, 0.5f);
   request.push.tables[0].learning_rate = 0.25f;
-  EXPECT_EQ(SplitByPartition(request.push, request.tables, 0).parts[0].part.slices[0].hyper.learning_rate, 0.25f);
+  EXPECT_EQ(SplitByPartition(request.push, request.tables, 0).parts[0].part.slices[0].hyper.learning_rate,
+            0.25f);
 }
 
 TEST(PushSplitter, FingerprintFollowsContentAndNotChunksOrLearningRate) {

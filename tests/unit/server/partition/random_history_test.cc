@@ -1,6 +1,6 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
-// Random histories against an oracle outside the server: pushes of every kind, retries, deletes, sweeps, alters, a full disk, kills
-// that lose a tail of spill and power losses that lose what was not synced.
+// Random histories against an oracle outside the server: pushes of every kind, retries, deletes, sweeps,
+// alters, a full disk, kills that lose a tail of spill and power losses that lose what was not synced.
 
 #include <gtest/gtest.h>
 
@@ -22,7 +22,8 @@ class History {
   explicit History(uint64_t seed) : random_(seed), power_losses_(seed % 2 == 0) {
     options_.partitions = 1u << Below(4);
     options_.segment_bytes = 4 << 10;
-    // A power loss may take the last async pushes, which the oracle could not know: those seeds have sync tables only.
+    // A power loss may take the last async pushes, which the oracle could not know: those seeds have sync
+    // tables only.
     const Durability second = power_losses_ ? Durability::kSync : Durability::kAsync;
     for (TableId t : {1u, 2u}) {
       schemas_.push_back(AdagradSchema(t, t + 1, t == 1 ? Durability::kSync : second));
@@ -96,7 +97,8 @@ class History {
       std::vector<float> values;
       for (uint64_t n = 1 + Below(12); n > 0; --n) {
         ids.push_back(Below(kIds));
-        for (uint32_t c = 0; c < t + 1 && !erase; ++c) values.push_back(static_cast<float>(static_cast<int>(Below(2001)) - 1000) * 0.003f);
+        for (uint32_t c = 0; c < t + 1 && !erase; ++c)
+          values.push_back(static_cast<float>(static_cast<int>(Below(2001)) - 1000) * 0.003f);
       }
       if (erase) {
         oracles_[t - 1].Delete(ids);
@@ -116,7 +118,8 @@ class History {
     EXPECT_EQ(outcome.duplicate_parts, outcome.applied.size());
     // The last 7 are in every window; those before may have left it.
     if (back < 7) ExpectDuplicate(outcome);
-    for (const auto& failure : outcome.failures) EXPECT_TRUE(absl::IsOutOfRange(failure.status)) << failure.status;
+    for (const auto& failure : outcome.failures)
+      EXPECT_TRUE(absl::IsOutOfRange(failure.status)) << failure.status;
   }
 
   void PushToAFullDisk() {
@@ -125,7 +128,8 @@ class History {
     disk_.files->SetCapacity(used + Below(1500));
     const PushOutcome first = node_->Push(pushes_.back()->request());
     EXPECT_TRUE(first.status.ok());
-    for (const auto& failure : first.failures) EXPECT_TRUE(absl::IsResourceExhausted(failure.status)) << failure.status;
+    for (const auto& failure : first.failures)
+      EXPECT_TRUE(absl::IsResourceExhausted(failure.status)) << failure.status;
     disk_.files->SetCapacity(1ull << 40);
     if (Below(3) == 0) Kill();
     const PushOutcome second = node_->Push(pushes_.back()->request());

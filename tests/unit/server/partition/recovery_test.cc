@@ -50,7 +50,8 @@ TEST(Recovery, AFullDiskRefusesPushesNotPullsAndTheSameSeqIsAppliedOnceAfterward
   ExpectAllOk(m.node->Push(first.request()));
   oracle.Push(ids, ValuesFor(ids, 2));
   m.disk.files->SetCapacity(m.UsedBytes() + 100);
-  for (int attempt = 0; attempt < 3; ++attempt) ExpectAllFail(m.node->Push(second.request()), absl::StatusCode::kResourceExhausted);
+  for (int attempt = 0; attempt < 3; ++attempt)
+    ExpectAllFail(m.node->Push(second.request()), absl::StatusCode::kResourceExhausted);
   EXPECT_TRUE(absl::IsResourceExhausted(m.node->partitions().LogWriterFloor({.floor = 0, .dead = {9}})));
   ExpectDuplicate(m.node->Push(first.request()));  // what was applied can still be said
   std::vector<float> pulled;
@@ -79,7 +80,8 @@ TEST_P(FailedSync, EndsAcknowledgementsAndLosesNone) {
   const auto ids = IdsUpTo(20);
   RowOracle oracle(schema);
   for (PushSeq seq = 1; seq <= 5; ++seq) {
-    ExpectAllOk(m.node->Push(PushBuilder(1, seq).Add(1, ids, ValuesFor(ids, 2, static_cast<int>(seq))).request()));
+    ExpectAllOk(
+        m.node->Push(PushBuilder(1, seq).Add(1, ids, ValuesFor(ids, 2, static_cast<int>(seq))).request()));
     oracle.Push(ids, ValuesFor(ids, 2, static_cast<int>(seq)));
   }
   m.gate.Break(FileOperation::kSync, absl::InternalError("fdatasync: Input/output error"));
@@ -285,7 +287,8 @@ TEST(Recovery, ASweepRemovesSegmentsAndNeitherRowsNorSeqsAreForgotten) {
   ASSERT_TRUE(m.Crash(0, true).ok());
   EXPECT_EQ(m.node->Rows(1), oracle.Bits());
   for (PushSeq seq = 1; seq <= last; ++seq) {
-    ExpectDuplicate(m.node->Push(PushBuilder(1, seq).Add(1, ids, ValuesFor(ids, 8, static_cast<int>(seq))).request()));
+    ExpectDuplicate(
+        m.node->Push(PushBuilder(1, seq).Add(1, ids, ValuesFor(ids, 8, static_cast<int>(seq))).request()));
   }
   EXPECT_EQ(m.node->Rows(1), oracle.Bits());
 }
@@ -299,7 +302,8 @@ TEST(Recovery, ASweepThatACrashCutsAnywhereLosesNoRow) {
     ASSERT_TRUE(m.node->CreateTable(schema).ok());
     RowOracle oracle(schema);
     for (PushSeq seq = 1; seq <= 3; ++seq) {
-      ExpectAllOk(m.node->Push(PushBuilder(1, seq).Add(1, ids, ValuesFor(ids, 4, static_cast<int>(seq))).request()));
+      ExpectAllOk(
+          m.node->Push(PushBuilder(1, seq).Add(1, ids, ValuesFor(ids, 4, static_cast<int>(seq))).request()));
       oracle.Push(ids, ValuesFor(ids, 4, static_cast<int>(seq)));
     }
     for (const auto& partition : m.node->partitions().partitions()) ASSERT_TRUE(partition->Sweep().ok());

@@ -15,7 +15,9 @@ RecordHeader Applied(WriterId writer, PushSeq seq, PushSeq low, uint32_t fingerp
   return header;
 }
 
-absl::Span<const uint8_t> Bytes(const std::string& s) { return {reinterpret_cast<const uint8_t*>(s.data()), s.size()}; }
+absl::Span<const uint8_t> Bytes(const std::string& s) {
+  return {reinterpret_cast<const uint8_t*>(s.data()), s.size()};
+}
 
 TEST(WriterWindow, FirstContactOfALivingWriterIsNew) {
   WriterWindow window;

@@ -38,7 +38,9 @@ class FakeCatalog final : public Catalog {
     if (name != "table1") return absl::NotFoundError("no such table");
     return kTable;
   }
-  absl::StatusOr<RegisteredWriter> RegisterWriter(std::string_view) override { return RegisteredWriter{.writer = 12, .replaced = 11}; }
+  absl::StatusOr<RegisteredWriter> RegisterWriter(std::string_view) override {
+    return RegisteredWriter{.writer = 12, .replaced = 11};
+  }
   absl::StatusOr<WriterId> WriterIdOf(std::string_view name) override {
     if (name != "trainer") return absl::NotFoundError("nobody registered it");
     return 5;
@@ -51,10 +53,16 @@ class FakeCatalog final : public Catalog {
 class FakeMetaStore final : public MetaStore {
  public:
   absl::StatusOr<MetaRange> Range(std::string_view prefix) override {
-    return MetaRange{.kvs = {{.key = std::string(prefix) + "a", .value = "v", .mod_revision = 3}}, .revision = 8, .cluster = kCluster, .history = kHistory};
+    return MetaRange{.kvs = {{.key = std::string(prefix) + "a", .value = "v", .mod_revision = 3}},
+                     .revision = 8,
+                     .cluster = kCluster,
+                     .history = kHistory};
   }
-  absl::StatusOr<MetaTxnResult> Txn(const std::vector<MetaCompare>& compares, const std::vector<MetaPut>& puts) override {
-    return MetaTxnResult{.succeeded = compares.size() == 1 && compares[0].mod_revision == 3 && puts.size() == 2 && puts[1].erase, .revision = 9};
+  absl::StatusOr<MetaTxnResult> Txn(const std::vector<MetaCompare>& compares,
+                                    const std::vector<MetaPut>& puts) override {
+    return MetaTxnResult{.succeeded = compares.size() == 1 && compares[0].mod_revision == 3 &&
+                                      puts.size() == 2 && puts[1].erase,
+                         .revision = 9};
   }
 };
 
@@ -81,7 +89,9 @@ class RequestRouterTest : public testing::Test {
       : node_(options, &disk_),
         embedding_({.partitions = &node_.partitions(),
                     .admission = &admission_,
-                    .rules = {.history = kHistory, .partition_count = options.partitions, .tables = &node_.tables()}}),
+                    .rules = {.history = kHistory,
+                              .partition_count = options.partitions,
+                              .tables = &node_.tables()}}),
         admin_({.catalog = &catalog_,
                 .tables = &node_.tables(),
                 .rows = &node_.rows(),
@@ -130,12 +140,24 @@ class RequestRouterTest : public testing::Test {
     EXPECT_TRUE(response.ParseFromString(answer.bytes));
     return response;
   }
-  auto Embed(const v1::PullRequest& r) { return Call<v1::PullResponse>("/rowhouse.v1.EmbeddingService/Pull", r); }
-  auto Embed(const v1::PushRequest& r) { return Call<v1::PushResponse>("/rowhouse.v1.EmbeddingService/Push", r); }
-  auto Embed(const v1::PrefetchRequest& r) { return Call<v1::PrefetchResponse>("/rowhouse.v1.EmbeddingService/Prefetch", r); }
-  auto Embed(const v1::ScanRequest& r) { return Call<v1::ScanResponse>("/rowhouse.v1.EmbeddingService/Scan", r); }
-  auto Embed(const v1::DeleteRequest& r) { return Call<v1::DeleteResponse>("/rowhouse.v1.EmbeddingService/Delete", r); }
-  auto Embed(const v1::ExpireRequest& r) { return Call<v1::ExpireResponse>("/rowhouse.v1.EmbeddingService/Expire", r); }
+  auto Embed(const v1::PullRequest& r) {
+    return Call<v1::PullResponse>("/rowhouse.v1.EmbeddingService/Pull", r);
+  }
+  auto Embed(const v1::PushRequest& r) {
+    return Call<v1::PushResponse>("/rowhouse.v1.EmbeddingService/Push", r);
+  }
+  auto Embed(const v1::PrefetchRequest& r) {
+    return Call<v1::PrefetchResponse>("/rowhouse.v1.EmbeddingService/Prefetch", r);
+  }
+  auto Embed(const v1::ScanRequest& r) {
+    return Call<v1::ScanResponse>("/rowhouse.v1.EmbeddingService/Scan", r);
+  }
+  auto Embed(const v1::DeleteRequest& r) {
+    return Call<v1::DeleteResponse>("/rowhouse.v1.EmbeddingService/Delete", r);
+  }
+  auto Embed(const v1::ExpireRequest& r) {
+    return Call<v1::ExpireResponse>("/rowhouse.v1.EmbeddingService/Expire", r);
+  }
 
   static std::string IdBytes(const std::vector<Id>& ids) {
     return std::string(reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof(Id));
@@ -171,7 +193,8 @@ class RequestRouterTest : public testing::Test {
     table->set_schema_version(1);
     table->set_dim(kDim);
     table->set_ids(IdBytes(ids));
-    table->set_values(std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)));
+    table->set_values(
+        std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)));
     return push;
   }
 
@@ -305,7 +328,9 @@ TEST_F(RequestRouterTest, RequestsAreRefusedWhileOthersHoldTheMemory) {
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(RetryAfterMs(refused.status()), kDefaultRetryAfterMs);
   // What an operator needs goes on.
-  EXPECT_TRUE(Call<v1::GetServerInfoResponse>("/rowhouse.v1.AdminService/GetServerInfo", v1::GetServerInfoRequest()).ok());
+  EXPECT_TRUE(
+      Call<v1::GetServerInfoResponse>("/rowhouse.v1.AdminService/GetServerInfo", v1::GetServerInfoRequest())
+          .ok());
   held->Release();
   EXPECT_TRUE(Embed(PullOf({1})).ok());
 }
@@ -320,11 +345,16 @@ TEST_F(RequestRouterTest, AnswerOfAPullIsAdmittedToo) {
 }
 
 TEST_F(RequestRouterTest, DamagedAndUnknownAreErrors) {
-  EXPECT_EQ(Raw("/rowhouse.v1.EmbeddingService/Pull", "\x08").status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(Raw("/rowhouse.v1.EmbeddingService/Push", "\x08").status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(Raw("/rowhouse.v1.EmbeddingService/Delete", "\x0f").status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(Raw("/rowhouse.v1.EmbeddingService/Prefetch", "\x0f").status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(Raw("/rowhouse.v1.AdminService/DropTable", "\x0f").status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Raw("/rowhouse.v1.EmbeddingService/Pull", "\x08").status.code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Raw("/rowhouse.v1.EmbeddingService/Push", "\x08").status.code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Raw("/rowhouse.v1.EmbeddingService/Delete", "\x0f").status.code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Raw("/rowhouse.v1.EmbeddingService/Prefetch", "\x0f").status.code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Raw("/rowhouse.v1.AdminService/DropTable", "\x0f").status.code(),
+            absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(Raw("/rowhouse.v1.AdminService/DropTable", std::string((1 << 20) + 1, '\0')).status.code(),
             absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(Raw("/rowhouse.v1.EmbeddingService/Fly", "").status.code(), absl::StatusCode::kUnimplemented);
@@ -334,7 +364,8 @@ TEST_F(RequestRouterTest, DamagedAndUnknownAreErrors) {
 TEST_F(RequestRouterTest, MetricsCountMethodsAndCodes) {
   ASSERT_TRUE(Embed(PullOf({1})).ok());
   EXPECT_FALSE(Raw("/rowhouse.v1.EmbeddingService/Pull", "\x08").status.ok());
-  EXPECT_THAT(metrics_.Serialize(), HasSubstr("rowhouse_requests_total{code=\"INVALID_ARGUMENT\",method=\"Pull\"} 1"));
+  EXPECT_THAT(metrics_.Serialize(),
+              HasSubstr("rowhouse_requests_total{code=\"INVALID_ARGUMENT\",method=\"Pull\"} 1"));
 }
 
 TEST_F(RequestRouterTest, TableMethodsGoThroughTheCatalog) {
@@ -347,9 +378,11 @@ TEST_F(RequestRouterTest, TableMethodsGoThroughTheCatalog) {
   EXPECT_TRUE(created->created());
   EXPECT_EQ(created->schema().table_id(), 9u);
   create.mutable_schema()->set_table_id(3);
-  EXPECT_EQ(Call<v1::CreateTableResponse>(admin + "CreateTable", create).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Call<v1::CreateTableResponse>(admin + "CreateTable", create).status().code(),
+            absl::StatusCode::kInvalidArgument);
   create.mutable_schema()->set_weight_type(v1::DATA_TYPE_INT8);
-  EXPECT_EQ(Call<v1::CreateTableResponse>(admin + "CreateTable", create).status().code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(Call<v1::CreateTableResponse>(admin + "CreateTable", create).status().code(),
+            absl::StatusCode::kUnimplemented);
 
   v1::AlterTableRequest alter;
   *alter.mutable_schema() = created->schema();
@@ -357,22 +390,26 @@ TEST_F(RequestRouterTest, TableMethodsGoThroughTheCatalog) {
   ASSERT_TRUE(altered.ok()) << altered.status();
   EXPECT_EQ(altered->schema().schema_version(), 2u);
   alter.mutable_schema()->set_table_id(0);
-  EXPECT_EQ(Call<v1::AlterTableResponse>(admin + "AlterTable", alter).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Call<v1::AlterTableResponse>(admin + "AlterTable", alter).status().code(),
+            absl::StatusCode::kInvalidArgument);
 
   v1::DropTableRequest drop;
   drop.set_name("table1");
   EXPECT_EQ(Call<v1::DropTableResponse>(admin + "DropTable", drop)->table_id(), kTable);
   drop.set_name("other");
-  EXPECT_EQ(Call<v1::DropTableResponse>(admin + "DropTable", drop).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(Call<v1::DropTableResponse>(admin + "DropTable", drop).status().code(),
+            absl::StatusCode::kNotFound);
   drop.set_name("");
-  EXPECT_EQ(Call<v1::DropTableResponse>(admin + "DropTable", drop).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Call<v1::DropTableResponse>(admin + "DropTable", drop).status().code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(RequestRouterTest, TablesAreDescribedByNameOrId) {
   const std::string path = "/rowhouse.v1.AdminService/DescribeTable";
   ASSERT_TRUE(Embed(ValuesOf(1, {1, 2}, {1, 2, 3, 4})).ok());
   v1::DescribeTableRequest describe;
-  EXPECT_EQ(Call<v1::DescribeTableResponse>(path, describe).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Call<v1::DescribeTableResponse>(path, describe).status().code(),
+            absl::StatusCode::kInvalidArgument);
   describe.set_name("table1");
   const auto by_name = Call<v1::DescribeTableResponse>(path, describe);
   ASSERT_TRUE(by_name.ok()) << by_name.status();
@@ -380,14 +417,16 @@ TEST_F(RequestRouterTest, TablesAreDescribedByNameOrId) {
   EXPECT_EQ(by_name->stats().stored_rows(), 2u);
   EXPECT_EQ(by_name->stats().row_bytes(), 20u);  // two weights, two floats of state, the time
   describe.set_table_id(kTable);
-  EXPECT_EQ(Call<v1::DescribeTableResponse>(path, describe).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Call<v1::DescribeTableResponse>(path, describe).status().code(),
+            absl::StatusCode::kInvalidArgument);
   describe.clear_name();
   EXPECT_EQ(Call<v1::DescribeTableResponse>(path, describe)->schema().name(), "table1");
   describe.set_table_id(8);
   EXPECT_EQ(catalog_.soon, 0);
   EXPECT_EQ(Call<v1::DescribeTableResponse>(path, describe).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(catalog_.soon, 1);
-  const auto list = Call<v1::ListTablesResponse>("/rowhouse.v1.AdminService/ListTables", v1::ListTablesRequest());
+  const auto list =
+      Call<v1::ListTablesResponse>("/rowhouse.v1.AdminService/ListTables", v1::ListTablesRequest());
   ASSERT_TRUE(list.ok());
   ASSERT_EQ(list->tables_size(), 1);
   EXPECT_EQ(list->tables(0).schema().name(), "table1");
@@ -397,13 +436,16 @@ TEST_F(RequestRouterTest, WriterStateTellsWhatPartitionsKnow) {
   const std::string path = "/rowhouse.v1.AdminService/WriterState";
   v1::RegisterWriterRequest registration;
   registration.set_name("trainer");
-  const auto registered = Call<v1::RegisterWriterResponse>("/rowhouse.v1.AdminService/RegisterWriter", registration);
+  const auto registered =
+      Call<v1::RegisterWriterResponse>("/rowhouse.v1.AdminService/RegisterWriter", registration);
   ASSERT_TRUE(registered.ok()) << registered.status();
   EXPECT_EQ(registered->writer(), 12u);
   EXPECT_EQ(registered->replaced_writer(), 11u);
   EXPECT_EQ(registered->history(), kHistory);
   registration.set_name("no spaces");
-  EXPECT_EQ(Call<v1::RegisterWriterResponse>("/rowhouse.v1.AdminService/RegisterWriter", registration).status().code(),
+  EXPECT_EQ(Call<v1::RegisterWriterResponse>("/rowhouse.v1.AdminService/RegisterWriter", registration)
+                .status()
+                .code(),
             absl::StatusCode::kInvalidArgument);
 
   ASSERT_TRUE(Embed(ValuesOf(1, {1}, {1, 2})).ok());
@@ -427,12 +469,14 @@ TEST_F(RequestRouterTest, WriterStateTellsWhatPartitionsKnow) {
 }
 
 TEST_F(RequestRouterTest, ServerInfoAndMapAreFilled) {
-  const auto info = Call<v1::GetServerInfoResponse>("/rowhouse.v1.AdminService/GetServerInfo", v1::GetServerInfoRequest());
+  const auto info =
+      Call<v1::GetServerInfoResponse>("/rowhouse.v1.AdminService/GetServerInfo", v1::GetServerInfoRequest());
   ASSERT_TRUE(info.ok()) << info.status();
   EXPECT_EQ(info->version(), "0.1.0");
   EXPECT_EQ(info->pid(), 4u);
   EXPECT_EQ(info->memory(0).limit_bytes(), 3u);
-  const auto map = Call<v1::GetPartitionMapResponse>("/rowhouse.v1.AdminService/GetPartitionMap", v1::GetPartitionMapRequest());
+  const auto map = Call<v1::GetPartitionMapResponse>("/rowhouse.v1.AdminService/GetPartitionMap",
+                                                     v1::GetPartitionMapRequest());
   ASSERT_TRUE(map.ok()) << map.status();
   EXPECT_EQ(map->cluster(), kCluster);
   EXPECT_EQ(map->history(), kHistory);

@@ -33,7 +33,8 @@ class RequestValidationTest : public testing::Test {
     frozen.frozen = true;
     TableSchema timed = AdagradSchema(kTimed, 2);
     timed.track_last_push_time = true;
-    for (const TableSchema& schema : {AdagradSchema(kPlain, 2), bounded, frozen, timed, AdagradSchema(kDropped, 2)}) {
+    for (const TableSchema& schema :
+         {AdagradSchema(kPlain, 2), bounded, frozen, timed, AdagradSchema(kDropped, 2)}) {
       EXPECT_TRUE(node_.CreateTable(schema).ok());
     }
     EXPECT_TRUE(node_.DropTable(kDropped).ok());
@@ -220,7 +221,8 @@ TEST_F(RequestValidationTest, ServerThatMayBeBehindIsAskedAboutUnknownTablesAndV
 TEST_F(RequestValidationTest, AnotherSchemaVersionIsRefused) {
   v1::PushRequest push = GoodPush();
   push.mutable_tables(1)->set_schema_version(2);
-  ExpectError(Push(push), absl::StatusCode::kFailedPrecondition, "tables[1] (table_id 2).schema_version is 2, table \"table2\" has 1");
+  ExpectError(Push(push), absl::StatusCode::kFailedPrecondition,
+              "tables[1] (table_id 2).schema_version is 2, table \"table2\" has 1");
 }
 
 TEST_F(RequestValidationTest, AnotherDimIsRefused) {
@@ -258,7 +260,8 @@ TEST_F(RequestValidationTest, RowsOfAllTablesTogetherAreLimited) {
 
 TEST_F(RequestValidationTest, AnswerMustFitAMessage) {
   const uint64_t fits = PullResponseBuilder::SizeOf(
-      ~uint64_t{0}, std::vector<PullResponseBuilder::Table>{{.table = kPlain, .dim = 2, .rows = 3}, {.table = kBounded, .dim = 2, .rows = 2}});
+      ~uint64_t{0}, std::vector<PullResponseBuilder::Table>{{.table = kPlain, .dim = 2, .rows = 3},
+                                                            {.table = kBounded, .dim = 2, .rows = 2}});
   rules_.max_message_bytes = fits;
   EXPECT_TRUE(Pull(GoodPull()).ok());
   rules_.max_message_bytes = fits - 1;
@@ -411,7 +414,8 @@ TEST_F(RequestValidationTest, DeleteIsAPushWithoutValues) {
 
 TEST_F(RequestValidationTest, PrefetchIsCheckedAsAPull) {
   PrefetchMessage message;
-  ExpectError(ValidatePrefetch(message, rules_).status(), absl::StatusCode::kFailedPrecondition, "history is 0");
+  ExpectError(ValidatePrefetch(message, rules_).status(), absl::StatusCode::kFailedPrecondition,
+              "history is 0");
   message.history = kHistory;
   ExpectInvalid(ValidatePrefetch(message, rules_).status(), "tables is empty");
 }
@@ -460,7 +464,8 @@ TEST_F(RequestValidationTest, ExpireNeedsTimesAndACutoffInSeconds) {
   expire.set_cutoff_unix_seconds(1'700'000'000'000);
   ExpectInvalid(ValidateExpire(expire, rules_).status(), "not milliseconds");
   expire.set_table_id(kPlain);
-  ExpectError(ValidateExpire(expire, rules_).status(), absl::StatusCode::kFailedPrecondition, "track_last_push_time");
+  ExpectError(ValidateExpire(expire, rules_).status(), absl::StatusCode::kFailedPrecondition,
+              "track_last_push_time");
   expire.set_table_id(99);
   ExpectError(ValidateExpire(expire, rules_).status(), absl::StatusCode::kNotFound, "99");
   expire.set_history(1);

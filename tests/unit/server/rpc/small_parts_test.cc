@@ -39,7 +39,8 @@ TEST(Admission, RefusesWithARetryHintWhileOthersHoldTheMemory) {
   const auto second = admission.Admit("a pull's answer", 41);
   EXPECT_EQ(second.status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(RetryAfterMs(second.status()), kDefaultRetryAfterMs);
-  EXPECT_THAT(std::string(second.status().message()), HasSubstr("a pull's answer needs 41 bytes; requests under way hold 60 of the 100"));
+  EXPECT_THAT(std::string(second.status().message()),
+              HasSubstr("a pull's answer needs 41 bytes; requests under way hold 60 of the 100"));
   EXPECT_EQ(ledger.Get(MemoryLine::kRequests).bytes, 60u);
   first->Release();
   EXPECT_TRUE(admission.Admit("a pull's answer", 41).ok());
@@ -115,7 +116,8 @@ TEST(HealthService, UnknownServiceIsNotFoundInACheck) {
 
 TEST(HealthService, DamagedRequestIsInvalid) {
   HealthService health;
-  EXPECT_EQ(health.Check(View(std::string("\x0a\x05x", 3))).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(health.Check(View(std::string("\x0a\x05x", 3))).status().code(),
+            absl::StatusCode::kInvalidArgument);
   const std::string longest = std::string("\x0a\xac\x02", 3) + std::string(300, 'x');
   EXPECT_EQ(health.Check(View(longest)).status().code(), absl::StatusCode::kInvalidArgument);
 }

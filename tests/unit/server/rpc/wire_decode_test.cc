@@ -43,7 +43,8 @@ void ExpectPull(const PullMessage& got, const v1::PullRequest& want) {
     ExpectPosition(got.min_lsn[i], lsn.partition(), lsn.epoch(), lsn.lsn());
   }
   ASSERT_EQ(got.tables.size(), static_cast<size_t>(want.tables_size()));
-  for (size_t i = 0; i < got.tables.size(); ++i) ExpectPullTable(got.tables[i], want.tables(static_cast<int>(i)));
+  for (size_t i = 0; i < got.tables.size(); ++i)
+    ExpectPullTable(got.tables[i], want.tables(static_cast<int>(i)));
 }
 
 void ExpectPush(const PushMessage& got, const v1::PushRequest& want) {
@@ -119,7 +120,8 @@ TEST(WireDecode, AgreesWithTheGeneratedWriter) {
     ASSERT_NO_FATAL_FAILURE(ExpectOk(got_prefetch));
     EXPECT_EQ(got_prefetch->history, prefetch.history());
     ASSERT_EQ(got_prefetch->tables.size(), static_cast<size_t>(prefetch.tables_size()));
-    for (int t = 0; t < prefetch.tables_size(); ++t) ExpectPullTable(got_prefetch->tables[t], prefetch.tables(t));
+    for (int t = 0; t < prefetch.tables_size(); ++t)
+      ExpectPullTable(got_prefetch->tables[t], prefetch.tables(t));
 
     const v1::DeleteRequest message = RandomDelete(random);
     const Pieces delete_bytes(message.SerializeAsString(), random, largest);
@@ -224,8 +226,9 @@ TEST(WireDecode, PayloadsAreViewsIntoTheRequest) {
 
 TEST(WireDecode, FieldsComeInAnyOrderAndTheLastOneHolds) {
   // history (fixed64) twice, around a table, numbers over-long.
-  const std::string bytes = std::string("\x09\x01\0\0\0\0\0\0\0", 9) + std::string("\x7a\x04\x22\x00\x08\x05", 6) +
-                            std::string("\x10\x83\x80\x00", 4) + std::string("\x09\x02\0\0\0\0\0\0\0", 9);
+  const std::string bytes = std::string("\x09\x01\0\0\0\0\0\0\0", 9) +
+                            std::string("\x7a\x04\x22\x00\x08\x05", 6) + std::string("\x10\x83\x80\x00", 4) +
+                            std::string("\x09\x02\0\0\0\0\0\0\0", 9);
   const auto got = DecodePull(View(bytes));
   ASSERT_TRUE(got.ok()) << got.status();
   EXPECT_EQ(got->history, 2u);
@@ -255,7 +258,7 @@ TEST(WireDecode, DeepGroupsAndStrayEndsAreRefused) {
   std::string groups;  // field 20 within field 20 ...
   for (int i = 0; i < 10'000; ++i) groups += "\xa3\x01";
   EXPECT_THAT(std::string(DecodePull(View(groups)).status().message()), HasSubstr("nested too deep"));
-  EXPECT_FALSE(DecodePull(View(std::string("\xa4\x01", 2))).ok());          // the end of a group that did not begin
+  EXPECT_FALSE(DecodePull(View(std::string("\xa4\x01", 2))).ok());  // the end of a group that did not begin
   EXPECT_FALSE(DecodePull(View(std::string("\xa3\x01\xac\x01", 4))).ok());  // the end of another one
   EXPECT_TRUE(DecodePull(View(std::string("\xa3\x01\xa4\x01", 4))).ok());
 }
@@ -275,11 +278,13 @@ TEST(WireDecode, CountsOfEntriesAreLimited) {
   EXPECT_TRUE(DecodePull(View(tables)).ok());
   EXPECT_TRUE(DecodePush(View(tables)).ok());
   tables += std::string("\x7a\x00", 2);
-  EXPECT_THAT(std::string(DecodePull(View(tables)).status().message()), HasSubstr("tables has more than 4096"));
+  EXPECT_THAT(std::string(DecodePull(View(tables)).status().message()),
+              HasSubstr("tables has more than 4096"));
   EXPECT_FALSE(DecodePush(View(tables)).ok());
   std::string epochs;
   for (uint32_t i = 0; i <= limits::kMaxPartitions; ++i) epochs += std::string("\x1a\x00", 2);
-  EXPECT_THAT(std::string(DecodePush(View(epochs)).status().message()), HasSubstr("PushRequest.epochs has more than 16384"));
+  EXPECT_THAT(std::string(DecodePush(View(epochs)).status().message()),
+              HasSubstr("PushRequest.epochs has more than 16384"));
 }
 
 }  // namespace

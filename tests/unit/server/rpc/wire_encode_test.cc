@@ -11,11 +11,12 @@ namespace {
 std::vector<PartitionFailure> RandomFailures(std::mt19937_64& random) {
   std::vector<PartitionFailure> failures;
   for (uint64_t n = random() % 3; n > 0; --n) {
-    failures.push_back({.partition = RandomNumber32(random),
-                        .status = StatusFromWire(static_cast<int32_t>(1 + random() % 16), std::string(random() % 200, 'm')),
-                        .epoch = RandomNumber(random),
-                        .lsn = RandomNumber(random),
-                        .retry_after_ms = RandomNumber32(random)});
+    failures.push_back(
+        {.partition = RandomNumber32(random),
+         .status = StatusFromWire(static_cast<int32_t>(1 + random() % 16), std::string(random() % 200, 'm')),
+         .epoch = RandomNumber(random),
+         .lsn = RandomNumber(random),
+         .retry_after_ms = RandomNumber32(random)});
   }
   return failures;
 }
@@ -39,8 +40,10 @@ void FillRows(const PullResponseBuilder& builder, absl::Span<const PullResponseB
   for (size_t t = 0; t < tables.size(); ++t) {
     const ReadTarget& target = builder.target(t);
     ASSERT_EQ(reinterpret_cast<uintptr_t>(target.values) % alignof(float), 0u) << "table " << t;
-    for (size_t i = 0; i < tables[t].rows * tables[t].dim; ++i) target.values[i] = static_cast<float>(i) + 0.5f;
-    for (size_t i = 0; i < tables[t].rows; i += 3) target.stored[i / 8] |= static_cast<uint8_t>(1u << (i % 8));
+    for (size_t i = 0; i < tables[t].rows * tables[t].dim; ++i)
+      target.values[i] = static_cast<float>(i) + 0.5f;
+    for (size_t i = 0; i < tables[t].rows; i += 3)
+      target.stored[i / 8] |= static_cast<uint8_t>(1u << (i % 8));
   }
 }
 
@@ -84,7 +87,10 @@ TEST(PullResponseBuilder, AgreesWithTheGeneratedParserAndIsAligned) {
     ASSERT_EQ(static_cast<size_t>(got.tables_size()), tables.size());
     for (size_t t = 0; t < tables.size(); ++t) {
       ASSERT_NO_FATAL_FAILURE(ExpectRows(got.tables(static_cast<int>(t)), tables[t]));
-      EXPECT_TRUE(got.tables(static_cast<int>(t)).GetReflection()->GetUnknownFields(got.tables(static_cast<int>(t))).empty());
+      EXPECT_TRUE(got.tables(static_cast<int>(t))
+                      .GetReflection()
+                      ->GetUnknownFields(got.tables(static_cast<int>(t)))
+                      .empty());
     }
   }
 }
@@ -94,7 +100,8 @@ TEST(PullResponseBuilder, AlignsAtEverySizeAroundAGrowingLength) {
   for (size_t rows : {28u, 29u, 30u, 31u, 32u, 4080u, 4085u, 4090u, 4095u, 4096u}) {
     for (TableId id : {1u, 127u, 128u, 20000u, 3000000u, 4000000000u}) {
       for (uint64_t map_version : {0ull, 1ull, 200ull, 40000ull}) {
-        const std::vector<PullResponseBuilder::Table> tables{{.table = id, .dim = 1, .rows = rows}, {.table = id, .dim = 1, .rows = rows}};
+        const std::vector<PullResponseBuilder::Table> tables{{.table = id, .dim = 1, .rows = rows},
+                                                             {.table = id, .dim = 1, .rows = rows}};
         PullResponseBuilder builder(map_version, tables);
         ASSERT_NO_FATAL_FAILURE(FillRows(builder, tables));
         const Buffer bytes = builder.Finish({});
@@ -116,7 +123,8 @@ TEST(PushResponse, AgreesWithTheGeneratedParser) {
     outcome.duplicate_parts = RandomNumber32(random);
     outcome.skipped_rows = RandomNumber(random);
     for (uint64_t count = random() % 4; count > 0; --count) {
-      outcome.applied.push_back({.partition = RandomNumber32(random), .epoch = RandomNumber(random), .lsn = RandomNumber(random)});
+      outcome.applied.push_back(
+          {.partition = RandomNumber32(random), .epoch = RandomNumber(random), .lsn = RandomNumber(random)});
     }
     const bool want_lsn = random() % 2 == 0;
     const uint64_t map_version = RandomNumber(random);
@@ -144,7 +152,8 @@ TEST(PushResponse, AgreesWithTheGeneratedParser) {
 
 TEST(PartitionResult, MessageIsCutOffAndPrintable) {
   PushOutcome outcome;
-  outcome.failures.push_back({.partition = 3, .status = absl::InternalError("caf\xc3\xa9\n" + std::string(1000, 'x'))});
+  outcome.failures.push_back(
+      {.partition = 3, .status = absl::InternalError("caf\xc3\xa9\n" + std::string(1000, 'x'))});
   const Buffer bytes = EncodePushResponse(1, outcome, false);
   v1::PushResponse got;
   ASSERT_TRUE(got.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));

@@ -47,8 +47,12 @@ inline std::string ToString(const Buffer& buffer) {
 }
 
 // Numbers of all lengths as varints, 0 among them.
-inline uint64_t RandomNumber(std::mt19937_64& random) { return random() % 4 == 0 ? 0 : random() >> (random() % 64); }
-inline uint32_t RandomNumber32(std::mt19937_64& random) { return static_cast<uint32_t>(RandomNumber(random)); }
+inline uint64_t RandomNumber(std::mt19937_64& random) {
+  return random() % 4 == 0 ? 0 : random() >> (random() % 64);
+}
+inline uint32_t RandomNumber32(std::mt19937_64& random) {
+  return static_cast<uint32_t>(RandomNumber(random));
+}
 
 inline std::string RandomBytes(std::mt19937_64& random, size_t largest) {
   std::string out(random() % (largest + 1), '\0');

@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Rows in a map: what tables need of a row store, and a drop that can fail. Not thread-safe but for DropTable.
+// Rows in a map: what tables need of a row store, and a drop that can fail. Not thread-safe but for
+// DropTable.
 
 #include <map>
 #include <utility>
@@ -22,7 +23,8 @@ class FakeRowStore : public RowStore {
 
   absl::Status AddTable(const TableRowsSpec& spec) override {
     if (!add_error.ok()) return add_error;
-    return tables.emplace(spec.table, spec).second ? absl::OkStatus() : absl::AlreadyExistsError("there already");
+    return tables.emplace(spec.table, spec).second ? absl::OkStatus()
+                                                   : absl::AlreadyExistsError("there already");
   }
   absl::Status DropTable(TableId table) override {
     if (!drop_error.ok()) return drop_error;
@@ -43,7 +45,8 @@ class FakeRowStore : public RowStore {
     }
     ++unpins;
   }
-  void Erase(const RowBatch& batch, Lsn lsn, absl::FunctionRef<bool(size_t, const uint8_t*)> condition) override {
+  void Erase(const RowBatch& batch, Lsn lsn,
+             absl::FunctionRef<bool(size_t, const uint8_t*)> condition) override {
     for (size_t i = 0; i < batch.ids.size(); ++i) {
       auto it = rows.find({batch.table, batch.ids[i]});
       if (it != rows.end() && it->second.lsn < lsn && condition(i, it->second.bytes.data())) rows.erase(it);
@@ -56,7 +59,8 @@ class FakeRowStore : public RowStore {
   uint64_t Prefetch(TableId, absl::Span<const Id>) override { return 0; }
   absl::Status Pin(absl::Span<const RowBatch>) override { return absl::OkStatus(); }
   void Unpin(const RowBatch&) override { ++unpins; }
-  absl::StatusOr<uint64_t> Scan(TableId, PartitionId, uint64_t, size_t, absl::FunctionRef<void(const ScannedRow&)>, bool* more) override {
+  absl::StatusOr<uint64_t> Scan(TableId, PartitionId, uint64_t, size_t,
+                                absl::FunctionRef<void(const ScannedRow&)>, bool* more) override {
     *more = false;
     return 0;
   }

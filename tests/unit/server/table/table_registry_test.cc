@@ -21,7 +21,9 @@ TableSchema Schema(TableId id, const std::string& name, SchemaVersion version = 
   return schema;
 }
 
-bool Mentions(const absl::Status& status, const std::string& what) { return std::string(status.message()).find(what) != std::string::npos; }
+bool Mentions(const absl::Status& status, const std::string& what) {
+  return std::string(status.message()).find(what) != std::string::npos;
+}
 
 TEST(TableRegistry, ATableIsFoundFromOpenToClose) {
   FakeRowStore store;
@@ -57,7 +59,8 @@ TEST(TableRegistry, NotFoundSaysWhetherTheIdWasDroppedOrNeverGiven) {
 TEST(TableRegistry, ListsOpenTablesByNameAndAllIdsById) {
   FakeRowStore store;
   TableRegistry registry(&store);
-  for (TableId id : {5u, 2u, 9u}) ASSERT_TRUE(registry.Ensure(Schema(id, id == 5 ? "a" : id == 2 ? "c" : "b")).ok());
+  for (TableId id : {5u, 2u, 9u})
+    ASSERT_TRUE(registry.Ensure(Schema(id, id == 5 ? "a" : id == 2 ? "c" : "b")).ok());
   registry.Open(5);
   registry.Open(2);
   const auto open = registry.List();

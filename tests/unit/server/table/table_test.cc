@@ -19,7 +19,9 @@ TableSchema Schema() {
   schema.table_id = 1;
   schema.version = 1;
   schema.dim = 2;
-  schema.optimizer = {.kind = OptimizerKind::kAdagrad, .hyper = {.learning_rate = 0.5f, .epsilon = 0.0f}, .initial_accumulator = 4.0f};
+  schema.optimizer = {.kind = OptimizerKind::kAdagrad,
+                      .hyper = {.learning_rate = 0.5f, .epsilon = 0.0f},
+                      .initial_accumulator = 4.0f};
   schema.initializer = {.kind = InitializerKind::kConstant, .value = 3.0f};
   schema.track_last_push_time = true;
   schema.durability = Durability::kSync;
@@ -28,9 +30,12 @@ TableSchema Schema() {
 
 // A table with a row of id 7, and one record after the other for it.
 struct OneRow {
-  explicit OneRow(const TableSchema& schema = Schema()) : table(schema, &store) { EXPECT_TRUE(store.AddTable(table.RowsSpec()).ok()); }
+  explicit OneRow(const TableSchema& schema = Schema()) : table(schema, &store) {
+    EXPECT_TRUE(store.AddTable(table.RowsSpec()).ok());
+  }
 
-  void Push(PushKind kind, std::vector<float> values, int64_t seconds, HyperParameters hyper = {.learning_rate = 0.5f}) {
+  void Push(PushKind kind, std::vector<float> values, int64_t seconds,
+            HyperParameters hyper = {.learning_rate = 0.5f}) {
     PushSlice slice;
     slice.ids = ids;
     slice.dim = 2;
