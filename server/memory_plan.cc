@@ -25,12 +25,13 @@ MemoryPlan PlanMemory(uint64_t budget_bytes) {
   // all connections.
   plan.grpc_quota_bytes = std::min(budget_bytes / 8, 256 * kMiB);
   // Allocators round up and keep freed pages: a share of the budget, not of what is used.
-  plan.fixed_bytes = kProgramBytes + std::min(budget_bytes / 8, 512 * kMiB) + plan.grpc_quota_bytes;
+  const uint64_t slack_bytes = std::clamp(budget_bytes / 8, 24 * kMiB, 512 * kMiB);
+  plan.fixed_bytes = kProgramBytes + slack_bytes + plan.grpc_quota_bytes;
   // Enough for two memtables and for the index and filter blocks that are read all the time; more buys
   // little, because rows that are hot are in memory as rows.
   plan.spill_bytes = std::min(budget_bytes / 8, 512 * kMiB);
   plan.write_buffer_bytes = std::min(plan.spill_bytes / 8, 64 * kMiB);
-  plan.request_bytes = std::min(budget_bytes * 3 / 16, 512 * kMiB);
+  plan.request_bytes = std::min(budget_bytes / 8 + 2 * kMiB, 512 * kMiB);
   plan.buffer_pool_bytes = std::min(plan.request_bytes / 4, 64 * kMiB);
   // Records waiting for the log are counted with their requests; this only keeps the queue short. One of the
   // largest always fits.

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
+#include "client/cli/allocator.h"
 #include "client/cli/command.h"
 #include "client/cli/output.h"
 #include "client/cli/signal_watcher.h"
@@ -55,6 +56,7 @@ int RunServer(const ServerFlags& flags) {
   const auto options = OptionsOf(flags);
   if (!options.ok()) return Report(options.status());
   InitLogging(options->log_level == "warning" ? "warn" : options->log_level, options->log_format);
+  TuneAllocator(options->memory_budget_bytes);
   SignalWatcher signals;
   auto server = server::Server::Start(*options);
   if (!server.ok()) return Report(server.status());

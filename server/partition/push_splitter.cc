@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "common/check.h"
 #include "common/routing/routing_hash.h"
@@ -193,12 +194,15 @@ void TableSplitter::Fill(const PushBodyBuilder::Slots& slots) {
 }
 
 // What a part's content is, whatever the schema's hyper-parameters were when it came: a retry has the same.
-uint32_t Fingerprint(const PushRequest& request, const std::vector<PushSlice>& slices) {
+// `asked[i]`: the learning rate that the request gave for slice i, NaN when it left that to the schema.
+uint32_t Fingerprint(const PushRequest& request, const std::vector<PushSlice>& slices,
+                     const std::vector<float>& asked) {
   XXH3_state_t state;
   XXH3_64bits_reset(&state);
   const uint64_t head[] = {static_cast<uint64_t>(request.type), static_cast<uint64_t>(request.kind),
                            request.step};
   XXH3_64bits_update(&state, head, sizeof(head));
+  XXH3_64bits_update(&state, asked.data(), asked.size() * sizeof(float));
   for (const PushSlice& slice : slices) {
     const uint64_t shape[] = {slice.table, slice.dim, slice.ids.size()};
     XXH3_64bits_update(&state, shape, sizeof(shape));
@@ -238,6 +242,7 @@ Part BuildPart(const PushRequest& request, const std::vector<std::shared_ptr<Tab
     size.value_floats += rows[i] * splitter.dim();
   }
   PushBodyBuilder builder(size);
+  std::vector<float> asked;
   for (size_t i = 0; i < pieces.size(); ++i) {
     if (rows[i] == 0) continue;
     TableSplitter& splitter = *splitters[pieces[i].table];
@@ -249,6 +254,7 @@ Part BuildPart(const PushRequest& request, const std::vector<std::shared_ptr<Tab
     shape.hyper = Resolve(slice, splitter.schema());
     splitter.Fill(builder.AddSlice(shape, rows[i], splitter.has_counts()));
     part.tables.push_back(tables[pieces[i].table]);
+    asked.push_back(slice.learning_rate.value_or(std::numeric_limits<float>::quiet_NaN()));
   }
   part.body = builder.Finish();
   auto slices = ParsePushBody(part.body.span());
@@ -264,7 +270,7 @@ Part BuildPart(const PushRequest& request, const std::vector<std::shared_ptr<Tab
   header.step = request.step;
   header.group_size = request.group_size;
   header.rank = request.rank;
-  header.fingerprint = Fingerprint(request, part.slices);
+  header.fingerprint = Fingerprint(request, part.slices, asked);
   return part;
 }
 

@@ -1,10 +1,13 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #include "server/rpc/grpc_transport.h"
 
+#include <grpcpp/alarm.h>
 #include <grpcpp/grpcpp.h>
 
+#include <atomic>
 #include <chrono>
 #include <limits>
+#include <memory>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -34,13 +37,14 @@ class GrpcTransportImpl final : public GrpcTransport {
   std::string address() const override { return address_; }
 
  private:
-  static void Run(CallQueue* queue);
+  void Run(CallQueue* queue);
 
   const GrpcTransportOptions options_;
   CallHost host_;
   std::string address_;
   std::vector<std::unique_ptr<CallQueue>> queues_;
   std::unique_ptr<grpc::Server> server_;
+  std::atomic<bool> server_is_down_{false};
   std::vector<std::thread> threads_;
 };
 
@@ -78,8 +82,8 @@ absl::Status GrpcTransportImpl::Listen() {
   if (server_ == nullptr || port <= 0) {
     if (server_ != nullptr) server_->Shutdown();
     for (auto& queue : queues_) {
-      queue->queue->Shutdown();
-      Run(queue.get());  // to its end: nothing was posted
+      queue->queue->Shutdown();  // before Run: it only empties the queue
+      Run(queue.get());          // to its end: nothing was posted
     }
     server_.reset();
     return absl::UnavailableError(
@@ -96,18 +100,21 @@ absl::Status GrpcTransportImpl::Listen() {
     }
     for (int i = 0; i < kWaitingGenericCalls; ++i) PostGenericCall(&host_, queue.get());
   }
-  for (auto& queue : queues_) threads_.emplace_back([queue = queue.get()]() { Run(queue); });
+  for (auto& queue : queues_) threads_.emplace_back([this, queue = queue.get()]() { Run(queue); });
   return absl::OkStatus();
 }
 
 void GrpcTransportImpl::Run(CallQueue* queue) {
   void* tag = nullptr;
   bool ok = false;
+  bool closed = false;
   while (queue->queue->Next(&tag, &ok)) {
     static_cast<CompletionTag*>(tag)->Complete(ok);
-    // Calls that wait come back only when the server is shut down, so the last one to go leaves nobody who
-    // could use the queue.
-    if (queue->calls == 0) queue->queue->Shutdown();
+    // gRPC needs the queue polled until the server is down, and its calls need it until the last has
+    // answered.
+    if (closed || !server_is_down_ || queue->calls != 0) continue;
+    closed = true;
+    queue->queue->Shutdown();
   }
 }
 
@@ -116,6 +123,18 @@ void GrpcTransportImpl::Drain(absl::Duration timeout) {
   if (options_.health != nullptr) options_.health->SetServing(false);
   host_.EndWatches();
   server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(timeout));
+  server_is_down_ = true;
+  // A queue without calls has no completion left that would make its thread look: give each one.
+  struct Nudge : CompletionTag {
+    void Complete(bool) override {}
+    grpc::Alarm alarm;
+  };
+  std::vector<std::unique_ptr<Nudge>> nudges;
+  for (auto& queue : queues_) {
+    nudges.push_back(std::make_unique<Nudge>());
+    CompletionTag* const tag = nudges.back().get();
+    nudges.back()->alarm.Set(queue->queue.get(), std::chrono::system_clock::now(), tag);
+  }
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
   server_.reset();

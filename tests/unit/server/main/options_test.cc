@@ -192,9 +192,9 @@ TEST(MemoryPlan, HandComputed) {
   const MemoryPlan small = PlanMemory(128ull << 20);
   EXPECT_EQ(small.max_message_bytes, 8ull << 20);
   EXPECT_EQ(small.spill_bytes, 16ull << 20);
-  EXPECT_EQ(small.request_bytes, 24ull << 20);
-  EXPECT_EQ(small.fixed_bytes, (36ull + 16 + 16) << 20);
-  EXPECT_EQ(small.row_bytes, 20ull << 20);
+  EXPECT_EQ(small.request_bytes, 18ull << 20);
+  EXPECT_EQ(small.fixed_bytes, (36ull + 24 + 16) << 20);
+  EXPECT_EQ(small.row_bytes, 18ull << 20);
   EXPECT_EQ(PlanMemory(1ull << 30).max_message_bytes, 64ull << 20);
   EXPECT_EQ(PlanMemory(8ull << 30).row_bytes, (8192ull - 36 - 512 - 256 - 512 - 512) << 20);
 }

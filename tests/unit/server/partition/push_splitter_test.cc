@@ -191,7 +191,7 @@ TEST(PushSplitter, LearningRateOfThePushReplacesThatOfTheSchema) {
             0.25f);
 }
 
-TEST(PushSplitter, FingerprintFollowsContentAndNotChunksOrLearningRate) {
+TEST(PushSplitter, FingerprintFollowsContentAndAskedLearningRateAndNotChunks) {
   Request a, b, other_value, other_id;
   a.Add(Schema(1, 2), {1, 2}, {1, 2, 3, 4});
   b.Add(Schema(1, 2), {1, 2}, {1, 2, 3, 4});
@@ -201,6 +201,9 @@ TEST(PushSplitter, FingerprintFollowsContentAndNotChunksOrLearningRate) {
   EXPECT_EQ(print(a.Split(0)), print(b.Split(0, 3)));
   EXPECT_NE(print(a.Split(0)), print(other_value.Split(0)));
   EXPECT_NE(print(a.Split(0)), print(other_id.Split(0)));
+  const uint32_t unasked = print(a.Split(0));
+  a.push.tables[0].learning_rate = 0.5f;  // what the schema has, but asked for
+  EXPECT_NE(print(SplitByPartition(a.push, a.tables, 0)), unasked);
 }
 
 TEST(PushSplitter, DeletesCarryIdsAndNoValues) {
