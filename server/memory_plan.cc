@@ -21,12 +21,12 @@ MemoryPlan PlanMemory(uint64_t budget_bytes) {
   // The largest message is a sixteenth of the budget: a request, its copy in the log and an answer are held
   // at the same time.
   plan.max_message_bytes = std::min(limits::kMaxMessageBytes, budget_bytes / 16);
-  // gRPC takes in whole messages before anybody can refuse them; its quota is what it may hold of them, for
-  // all connections.
-  plan.grpc_quota_bytes = std::min(budget_bytes / 8, 256 * kMiB);
+  // gRPC takes in whole messages before anybody can refuse them: room for those under way. Not a gRPC quota:
+  // version 1.51 under one crashes when a thread that is not gRPC's gives a message's slices back.
+  plan.grpc_bytes = std::min(budget_bytes / 8, 256 * kMiB);
   // Allocators round up and keep freed pages: a share of the budget, not of what is used.
   const uint64_t slack_bytes = std::clamp(budget_bytes / 8, 24 * kMiB, 512 * kMiB);
-  plan.fixed_bytes = kProgramBytes + slack_bytes + plan.grpc_quota_bytes;
+  plan.fixed_bytes = kProgramBytes + slack_bytes + plan.grpc_bytes;
   // Enough for two memtables and for the index and filter blocks that are read all the time; more buys
   // little, because rows that are hot are in memory as rows.
   plan.spill_bytes = std::min(budget_bytes / 8, 512 * kMiB);

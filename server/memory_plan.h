@@ -22,7 +22,7 @@ struct MemoryPlan {
   uint64_t write_buffer_bytes = 0;  // of spill: one memtable
   uint64_t buffer_pool_bytes = 0;   // of requests: kept for reuse
   uint64_t log_queue_bytes = 0;     // of requests: records waiting to be written
-  uint64_t grpc_quota_bytes = 0;    // of fixed: messages that gRPC has not handed over yet
+  uint64_t grpc_bytes = 0;          // of fixed: messages that gRPC has not handed over yet
   uint64_t max_message_bytes = 0;   // largest message taken
 };
 

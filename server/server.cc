@@ -290,7 +290,6 @@ absl::Status ServerImpl::Listen() {
   RH_ASSIGN_OR_RETURN(transport_, GrpcTransport::Start({.address = listen_on_,
                                                         .queue_threads = AvailableCpus(),
                                                         .max_message_bytes = plan_.max_message_bytes,
-                                                        .memory_quota_bytes = plan_.grpc_quota_bytes,
                                                         .health = &health_,
                                                         .ledger = &ledger_},
                                                        router_.get()));

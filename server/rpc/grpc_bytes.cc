@@ -16,6 +16,14 @@ struct SentBuffer {
   MemoryLedger* ledger;
 };
 
+// A message and its pieces. The pieces go first: their last reference must be the message's, for only
+// destroying a message gives memory back to gRPC's quota from any thread (grpc_byte_buffer_destroy makes the
+// context that gRPC 1.51's grpc_slice_unref lacks).
+struct ReceivedMessage {
+  grpc::ByteBuffer message;
+  std::vector<grpc::Slice> slices;
+};
+
 void ReleaseSent(void* opaque) {
   auto* sent = static_cast<SentBuffer*>(opaque);
   if (sent->ledger != nullptr) sent->ledger->Release(MemoryLine::kRequests, sent->bytes.size());
@@ -25,14 +33,14 @@ void ReleaseSent(void* opaque) {
 }  // namespace
 
 ReceivedBytes TakeBytes(grpc::ByteBuffer* message) {
-  auto slices = std::make_shared<std::vector<grpc::Slice>>();
+  auto received = std::make_shared<ReceivedMessage>();
+  received->message.Swap(message);
   ReceivedBytes out;
-  if (message->Valid() && message->Dump(slices.get()).ok()) {
+  if (received->message.Valid() && received->message.Dump(&received->slices).ok()) {
     // Small slices lie in the vector's own elements, which do not move any more.
-    for (const grpc::Slice& slice : *slices) out.bytes.Append({slice.begin(), slice.size()});
+    for (const grpc::Slice& slice : received->slices) out.bytes.Append({slice.begin(), slice.size()});
   }
-  message->Clear();
-  out.owner = std::move(slices);
+  out.owner = std::move(received);
   return out;
 }
 

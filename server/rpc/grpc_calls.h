@@ -60,6 +60,7 @@ class CallHost {
 struct CallQueue {
   std::unique_ptr<grpc::ServerCompletionQueue> queue;
   size_t calls = 0;
+  bool server_is_down = false;  // set by an event in the queue
 };
 
 // What a completion queue hands back.

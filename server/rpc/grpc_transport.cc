@@ -4,7 +4,6 @@
 #include <grpcpp/alarm.h>
 #include <grpcpp/grpcpp.h>
 
-#include <atomic>
 #include <chrono>
 #include <limits>
 #include <memory>
@@ -44,7 +43,6 @@ class GrpcTransportImpl final : public GrpcTransport {
   std::string address_;
   std::vector<std::unique_ptr<CallQueue>> queues_;
   std::unique_ptr<grpc::Server> server_;
-  std::atomic<bool> server_is_down_{false};
   std::vector<std::thread> threads_;
 };
 
@@ -112,7 +110,7 @@ void GrpcTransportImpl::Run(CallQueue* queue) {
     static_cast<CompletionTag*>(tag)->Complete(ok);
     // gRPC needs the queue polled until the server is down, and its calls need it until the last has
     // answered.
-    if (closed || !server_is_down_ || queue->calls != 0) continue;
+    if (closed || !queue->server_is_down || queue->calls != 0) continue;
     closed = true;
     queue->queue->Shutdown();
   }
@@ -123,17 +121,18 @@ void GrpcTransportImpl::Drain(absl::Duration timeout) {
   if (options_.health != nullptr) options_.health->SetServing(false);
   host_.EndWatches();
   server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(timeout));
-  server_is_down_ = true;
-  // A queue without calls has no completion left that would make its thread look: give each one.
-  struct Nudge : CompletionTag {
-    void Complete(bool) override {}
+  // The queues' own threads close them; each is told by an event, for it may have no other left.
+  struct ServerIsDown : CompletionTag {
+    explicit ServerIsDown(CallQueue* queue) : queue(queue) {}
+    void Complete(bool) override { queue->server_is_down = true; }
+    CallQueue* const queue;
     grpc::Alarm alarm;
   };
-  std::vector<std::unique_ptr<Nudge>> nudges;
+  std::vector<std::unique_ptr<ServerIsDown>> events;
   for (auto& queue : queues_) {
-    nudges.push_back(std::make_unique<Nudge>());
-    CompletionTag* const tag = nudges.back().get();
-    nudges.back()->alarm.Set(queue->queue.get(), std::chrono::system_clock::now(), tag);
+    events.push_back(std::make_unique<ServerIsDown>(queue.get()));
+    CompletionTag* const tag = events.back().get();
+    events.back()->alarm.Set(queue->queue.get(), std::chrono::system_clock::now(), tag);
   }
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();

@@ -35,13 +35,13 @@ class LostReplies : public testing::TestWithParam<DurabilityLevel> {
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     front_ = std::make_unique<LossyFront>(server_->handler(), kSeed);
-    auto transport = GrpcTransport::Start({.address = "127.0.0.1:0", .cq_threads = 2}, front_.get());
+    auto transport = GrpcTransport::Start({.address = "127.0.0.1:0"}, front_.get());
     ASSERT_TRUE(transport.ok()) << transport.status();
     transport_ = *std::move(transport);
     front_->SetAddress(transport_->address());
   }
   void TearDown() override {
-    if (transport_ != nullptr) transport_->Drain(absl::Now() + absl::Seconds(5));
+    if (transport_ != nullptr) transport_->Drain(absl::Seconds(5));
     transport_.reset();
     server_.reset();
     std::filesystem::remove_all(directory_);

@@ -323,11 +323,11 @@ TEST_F(GrpcTransportTest, CancelledCallMayStillBeAnswered) {
     const grpc::Slice slice("x");
     auto call = stub.PrepareUnaryCall(&context, method, grpc::ByteBuffer(&slice, 1), &queue);
     call->StartCall();
-    FakeHandler::Call kept = handler_.WaitForKept();
-    context.TryCancel();
     grpc::ByteBuffer answer;
     grpc::Status status;
-    call->Finish(&answer, &status, &status);
+    call->Finish(&answer, &status, &status);  // a unary call is sent with this
+    FakeHandler::Call kept = handler_.WaitForKept();
+    context.TryCancel();
     void* tag = nullptr;
     bool ok = false;
     ASSERT_TRUE(queue.Next(&tag, &ok));

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "examples/dlrm/interaction.h"
@@ -282,7 +283,7 @@ TEST(Adam, FollowsTorch) {
   }
 }
 
-TEST(Mlp, InitialWeightsHaveDlrmsDeviation) {
+TEST(Mlp, InitialWeightsAreUniformAsThoseOfTorchsLinear) {
   RandomStream random(5);
   Mlp mlp({400, 300}, true, &random);
   const absl::Span<float> weights = mlp.Arrays()[0];
@@ -293,7 +294,8 @@ TEST(Mlp, InitialWeightsHaveDlrmsDeviation) {
   }
   const double n = static_cast<double>(weights.size());
   EXPECT_NEAR(sum / n, 0, 1e-3);
-  EXPECT_NEAR(std::sqrt(square / n), std::sqrt(2.0 / 700), 1e-3);
+  EXPECT_NEAR(std::sqrt(square / n), std::sqrt(1.0 / 400 / 3), 1e-3);  // of a uniform in +-sqrt(1 / 400)
+  EXPECT_LE(*std::max_element(weights.begin(), weights.end()), std::sqrt(1.0f / 400));
 }
 
 TEST(LayerSizes, AreReadOrRefused) {

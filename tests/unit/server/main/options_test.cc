@@ -181,7 +181,7 @@ TEST(MemoryPlan, LinesAddUpToTheBudget) {
     EXPECT_GE(plan.row_bytes, (mib << 20) / 8) << mib;
     EXPECT_GE(plan.log_queue_bytes, plan.max_message_bytes + (1 << 20))
         << "one record of the largest message";
-    EXPECT_GE(plan.grpc_quota_bytes, 2 * plan.max_message_bytes) << mib;
+    EXPECT_GE(plan.grpc_bytes, 2 * plan.max_message_bytes) << mib;
     EXPECT_LE(plan.write_buffer_bytes * 4, plan.spill_bytes) << "what the spill store asks for";
     EXPECT_GE(plan.request_bytes, 2 * plan.max_message_bytes) << "a request and its answer";
     EXPECT_LE(plan.buffer_pool_bytes, plan.request_bytes);
