@@ -88,7 +88,7 @@ class alignas(64) IndexSegment {
     partition_ = partition;
   }
 
-  SegmentLock lock;
+  mutable SegmentLock lock;  // readers of a const segment lock it too
 
   // ---- entries
   // The entry of an id, or null. Valid until an insert or remove.

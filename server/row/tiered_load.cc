@@ -116,10 +116,10 @@ uint64_t TieredRowStore::Prefetch(TableId id, absl::Span<const Id> ids) {
   std::vector<std::pair<uint64_t, Id>> missing;  // by hash
   for (const Id row : ids) {
     const uint64_t hash = table->index.Hash(row);
-    IndexSegment* segment = SegmentOf(*table, hash);
+    const IndexSegment* segment = SegmentOf(*table, hash);
     if (segment == nullptr) continue;
     SegmentReaderLock hold(&segment->lock);
-    if (segment->ever_spilled() && std::as_const(*segment).Find(row, hash) == nullptr)
+    if (segment->ever_spilled() && segment->Find(row, hash) == nullptr)
       missing.emplace_back(hash, row);
   }
   std::sort(missing.begin(), missing.end());

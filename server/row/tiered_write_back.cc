@@ -124,6 +124,7 @@ absl::Status TieredRowStore::WriteBackTable(const TablePtr& table, IndexSegment*
       from = segment->Walk(
           from, positions,
           [&](const IndexEntry& entry, uint64_t hash) {
+            segment->lock.AssertReaderHeld();
             if (entry.dirty()) AddToBatch(&batch, table.get(), segment, entry, hash);
           },
           &end);
