@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// How the process's allocator treats freed memory, as far as the budget lets it keep any. Call once, before other threads allocate.
+// How the process's allocator treats freed memory, as far as the budget lets it keep any. Call once, before
+// other threads allocate.
 
 #include <cstdint>
 

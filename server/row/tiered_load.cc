@@ -119,8 +119,7 @@ uint64_t TieredRowStore::Prefetch(TableId id, absl::Span<const Id> ids) {
     const IndexSegment* segment = SegmentOf(*table, hash);
     if (segment == nullptr) continue;
     SegmentReaderLock hold(&segment->lock);
-    if (segment->ever_spilled() && segment->Find(row, hash) == nullptr)
-      missing.emplace_back(hash, row);
+    if (segment->ever_spilled() && segment->Find(row, hash) == nullptr) missing.emplace_back(hash, row);
   }
   std::sort(missing.begin(), missing.end());
   missing.erase(std::unique(missing.begin(), missing.end()), missing.end());
