@@ -20,7 +20,7 @@ v1::TableSchema Minimal() {
   return proto;
 }
 
-absl::Span<const uint8_t> AsBytes(const std::string& text) {
+absl::Span<const uint8_t> AsBytes(std::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
 
