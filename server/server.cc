@@ -66,6 +66,7 @@ class ServerImpl final : public Server {
   absl::Status Build();
 
   void Drain() override;
+  void OnDrainRequest(std::function<void()> stop) override;
   RequestHandler* handler() override { return router_.get(); }
   std::string listen_address() const override { return transport_ == nullptr ? "" : transport_->address(); }
   std::string http_address() const override { return http_ == nullptr ? "" : http_->address(); }
@@ -79,6 +80,7 @@ class ServerImpl final : public Server {
   void MakeServices();
   absl::Status Listen();
   absl::Status ListenForHttp();
+  absl::StatusOr<absl::Duration> RequestDrain();
   std::pair<std::string, std::string> StateAndReason() const;
   std::vector<std::string> FailingChecks() const;
 
@@ -110,6 +112,8 @@ class ServerImpl final : public Server {
   std::unique_ptr<HttpEndpoint> http_;
   std::unique_ptr<HealthMonitor> monitor_;
   std::atomic<bool> draining_{false};
+  absl::Mutex stop_mu_;
+  std::function<void()> stop_ ABSL_GUARDED_BY(stop_mu_);  // of the process; null: not ours to stop
 };
 
 ServerImpl::~ServerImpl() {
@@ -127,6 +131,22 @@ void ServerImpl::Drain() {
   http_.reset();
   if (catalog_ != nullptr) catalog_->Stop();
   if (partitions_ != nullptr) partitions_->Stop();  // syncs the log
+}
+
+void ServerImpl::OnDrainRequest(std::function<void()> stop) {
+  absl::MutexLock lock(&stop_mu_);
+  stop_ = std::move(stop);
+}
+
+absl::StatusOr<absl::Duration> ServerImpl::RequestDrain() {
+  absl::MutexLock lock(&stop_mu_);
+  if (stop_ == nullptr) {
+    return absl::FailedPreconditionError(
+        "this server lives inside another program's process: close its client there");
+  }
+  RH_LOG_INFO("asked to drain by a client");
+  stop_();
+  return absl::Milliseconds(options_.drain_timeout_ms);
 }
 
 absl::Status ServerImpl::Build() {
@@ -269,7 +289,10 @@ void ServerImpl::MakeServices() {
                                                               .partitions = partitions_.get(),
                                                               .info = info_.get(),
                                                               .cluster = identity.cluster,
-                                                              .history = identity.history});
+                                                              .history = identity.history,
+                                                              .request_drain = [this] {
+                                                                return RequestDrain();
+                                                              }});
   const bool keeps_meta = map_->owner(0) == options_.server_index;
   internal_ = std::make_unique<InternalService>(InternalService::Parts{
       .meta = keeps_meta ? meta_.get() : nullptr, .catalog = catalog_.get(), .cluster = identity.cluster});

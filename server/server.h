@@ -7,6 +7,7 @@
 //
 // Thread rule: Start, Drain and the destructor from one thread; the rest from any.
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -29,6 +30,9 @@ class Server {
   // Health NOT_SERVING, waits for calls under way (drain_timeout_ms), closes listeners, flushes the log.
   // Idempotent.
   virtual void Drain() = 0;
+  // What AdminService.DrainServer calls to have this process stopped as SIGTERM does; it must return at once.
+  // Without one the call is refused: a server inside a client's process is not its own to stop.
+  virtual void OnDrainRequest(std::function<void()> stop) = 0;
   // For the in-process transport.
   virtual RequestHandler* handler() = 0;
   // Address that is listened on, with the port that port 0 became; empty without a listener.

@@ -33,6 +33,34 @@ absl::StatusOr<DataType> WeightTypeFromProto(v1::DataType type) {
   }
 }
 
+absl::Status Reserved(const char* field) {
+  return absl::UnimplementedError(
+      absl::StrCat(field, " is reserved and not done by this version: leave it out (see table_schema.proto)"));
+}
+
+// What the proto has room for and this version does not do is refused: taken and ignored, it would change
+// bits the day a later version honours it.
+absl::Status RefuseReserved(const v1::TableSchema& proto) {
+  if (proto.optimizer().state_type() > v1::DATA_TYPE_FLOAT32) return Reserved("optimizer.state_type");
+  if (proto.unseen_policy() == v1::UNSEEN_POLICY_DEFAULT_ROW)
+    return Reserved("unseen_policy UNSEEN_POLICY_DEFAULT_ROW");
+  if (proto.bad_id_policy() == v1::BAD_ID_POLICY_ZEROS) return Reserved("bad_id_policy BAD_ID_POLICY_ZEROS");
+  if (proto.bad_id_policy() == v1::BAD_ID_POLICY_MODULO)
+    return Reserved("bad_id_policy BAD_ID_POLICY_MODULO");
+  if (proto.rounding() == v1::ROUNDING_STOCHASTIC) return Reserved("rounding ROUNDING_STOCHASTIC");
+  if (!proto.default_row().empty()) return Reserved("default_row");
+  if (proto.hash_buckets() != 0) return Reserved("hash_buckets");
+  if (proto.has_max_norm()) return Reserved("max_norm");
+  if (proto.has_weight_decay()) return Reserved("weight_decay");
+  if (proto.has_gradient_clip()) return Reserved("gradient_clip");
+  if (proto.frozen_ranges_size() != 0) return Reserved("frozen_ranges");
+  if (proto.has_admission()) return Reserved("admission");
+  if (proto.has_expiry()) return Reserved("expiry");
+  if (proto.budget_share() != 0) return Reserved("budget_share");
+  if (proto.count_updates()) return Reserved("count_updates");
+  return absl::OkStatus();
+}
+
 absl::StatusOr<OptimizerSpec> OptimizerFromProto(const v1::Optimizer& proto) {
   OptimizerSpec spec;
   spec.hyper.learning_rate = proto.learning_rate();
@@ -119,6 +147,7 @@ void InitializerToProto(const InitializerSpec& spec, v1::Initializer* proto) {
 }  // namespace
 
 absl::StatusOr<TableSchema> SchemaFromProto(const v1::TableSchema& proto) {
+  RH_RETURN_IF_ERROR(RefuseReserved(proto));
   TableSchema schema;
   schema.name = proto.name();
   schema.table_id = proto.table_id();

@@ -8,7 +8,9 @@
 // other servers, so it runs on an executor.
 
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/schema/table_schema.h"
@@ -24,6 +26,11 @@ struct CreatedTable {
 struct RegisteredWriter {
   WriterId writer = 0;
   WriterId replaced = 0;  // dead from now on; 0 when the name is new
+};
+
+struct LivingWriter {
+  std::string name;
+  WriterId writer = 0;
 };
 
 class Catalog {
@@ -44,6 +51,11 @@ class Catalog {
   virtual absl::StatusOr<RegisteredWriter> RegisterWriter(std::string_view name) = 0;
   // NotFound when nobody registered the name.
   virtual absl::StatusOr<WriterId> WriterIdOf(std::string_view name) = 0;
+  // The living writers, ascending by name.
+  virtual absl::StatusOr<std::vector<LivingWriter>> ListWriters() = 0;
+  // The writer of that name is dead on every server before this returns; its id. NotFound when nobody living
+  // has the name; Aborted when `expected` is not 0 and another than the name's writer.
+  virtual absl::StatusOr<WriterId> EndWriter(std::string_view name, WriterId expected) = 0;
 
   // Brings this server's tables and writers up to the meta store, durably; the store revision reached.
   virtual absl::StatusOr<uint64_t> SyncNow() = 0;

@@ -243,6 +243,40 @@ absl::StatusOr<WriterId> TableCatalog::WriterIdOf(std::string_view name) {
   return ParseNumber(key, found.value);
 }
 
+absl::StatusOr<std::vector<LivingWriter>> TableCatalog::ListWriters() {
+  RH_ASSIGN_OR_RETURN(const MetaRange range, parts_.meta->Range(kWriterPrefix));
+  std::vector<LivingWriter> writers;
+  for (const MetaKeyValue& kv : range.kvs) {  // ascending by key
+    LivingWriter& writer = writers.emplace_back();
+    writer.name = kv.key.substr(std::string_view(kWriterPrefix).size());
+    RH_ASSIGN_OR_RETURN(writer.writer, ParseNumber(kv.key, kv.value));
+  }
+  return writers;
+}
+
+absl::StatusOr<WriterId> TableCatalog::EndWriter(std::string_view name, WriterId expected) {
+  RH_RETURN_IF_ERROR(ValidateName("name", name));
+  const std::string key = absl::StrCat(kWriterPrefix, std::string(name));
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    RH_ASSIGN_OR_RETURN(const Found found, Get(key));
+    if (!found.exists)
+      return absl::NotFoundError(absl::StrCat("no living writer has the name \"", std::string(name), "\""));
+    RH_ASSIGN_OR_RETURN(const WriterId writer, ParseNumber(key, found.value));
+    if (expected != 0 && expected != writer) {
+      return absl::AbortedError(absl::StrCat("writer \"", std::string(name), "\" has the id ", writer,
+                                             " now, the request was made for ", expected,
+                                             ": a new one registered meanwhile"));
+    }
+    RH_ASSIGN_OR_RETURN(
+        const MetaTxnResult result,
+        parts_.meta->Txn({{.key = key, .mod_revision = found.mod_revision}}, {{.key = key, .erase = true}}));
+    if (!result.succeeded) continue;
+    RH_RETURN_IF_ERROR(FanOut(absl::StrCat("writer ", writer, " of \"", std::string(name), "\" was ended")));
+    return writer;
+  }
+  return TooBusy("EndWriter");
+}
+
 // ---- catch-up
 
 absl::StatusOr<uint64_t> TableCatalog::SyncNow() {

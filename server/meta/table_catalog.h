@@ -63,6 +63,8 @@ class TableCatalog final : public Catalog {
   absl::StatusOr<TableId> DropTable(std::string_view name) override;
   absl::StatusOr<RegisteredWriter> RegisterWriter(std::string_view name) override;
   absl::StatusOr<WriterId> WriterIdOf(std::string_view name) override;
+  absl::StatusOr<std::vector<LivingWriter>> ListWriters() override;
+  absl::StatusOr<WriterId> EndWriter(std::string_view name, WriterId expected) override;
   absl::StatusOr<uint64_t> SyncNow() override ABSL_LOCKS_EXCLUDED(sync_mu_, mu_);
   void SyncSoon() override ABSL_LOCKS_EXCLUDED(mu_);
 

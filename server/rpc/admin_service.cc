@@ -115,7 +115,36 @@ absl::Status AdminService::WriterState(const v1::WriterStateRequest& request,
   return absl::OkStatus();
 }
 
+absl::Status AdminService::ListWriters(const v1::ListWritersRequest&, v1::ListWritersResponse* response) {
+  RH_ASSIGN_OR_RETURN(const std::vector<LivingWriter> writers, parts_.catalog->ListWriters());
+  for (const LivingWriter& writer : writers) {
+    v1::WriterInfo* out = response->add_writers();
+    out->set_name(writer.name);
+    out->set_writer(writer.writer);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AdminService::EndWriter(const v1::EndWriterRequest& request, v1::EndWriterResponse* response) {
+  RH_RETURN_IF_ERROR(ValidateName("name", request.name()));
+  RH_ASSIGN_OR_RETURN(const WriterId writer, parts_.catalog->EndWriter(request.name(), request.writer()));
+  response->set_writer(writer);
+  return absl::OkStatus();
+}
+
 // ---- the server
+
+absl::Status AdminService::DrainServer(const v1::DrainServerRequest& request,
+                                       v1::DrainServerResponse* response) {
+  const ServerId server = parts_.info->Get().server;
+  if (request.server() != server) {
+    return absl::FailedPreconditionError(absl::StrCat("server is ", request.server(), ", this is server ",
+                                                      server, ": ask the server that is meant itself"));
+  }
+  RH_ASSIGN_OR_RETURN(const absl::Duration at_most, parts_.request_drain());
+  response->set_drain_timeout_ms(static_cast<uint64_t>(absl::ToInt64Milliseconds(at_most)));
+  return absl::OkStatus();
+}
 
 absl::Status AdminService::GetServerInfo(const v1::GetServerInfoRequest&,
                                          v1::GetServerInfoResponse* response) {

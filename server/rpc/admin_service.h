@@ -5,6 +5,10 @@
 //
 // Thread rule: thread-safe. Methods block on the catalog (disk, other servers) and run on an executor.
 
+#include <functional>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/routing/partition_map.h"
 #include "rowhouse/v1/admin_service.pb.h"
 #include "server/meta/catalog.h"
@@ -23,6 +27,9 @@ class AdminService {
     ServerInfoSource* info = nullptr;
     ClusterId cluster = 0;
     HistoryId history = 0;
+    // Begins to stop this process, as SIGTERM does, and returns at once; how long that takes at most.
+    // FailedPrecondition when this process is not the server's to stop.
+    std::function<absl::StatusOr<absl::Duration>()> request_drain;
   };
   // Nothing of parts is owned; all outlive the service.
   explicit AdminService(const Parts& parts) : parts_(parts) {}
@@ -34,6 +41,9 @@ class AdminService {
   absl::Status DropTable(const v1::DropTableRequest& request, v1::DropTableResponse* response);
   absl::Status RegisterWriter(const v1::RegisterWriterRequest& request, v1::RegisterWriterResponse* response);
   absl::Status WriterState(const v1::WriterStateRequest& request, v1::WriterStateResponse* response);
+  absl::Status ListWriters(const v1::ListWritersRequest& request, v1::ListWritersResponse* response);
+  absl::Status EndWriter(const v1::EndWriterRequest& request, v1::EndWriterResponse* response);
+  absl::Status DrainServer(const v1::DrainServerRequest& request, v1::DrainServerResponse* response);
   absl::Status GetServerInfo(const v1::GetServerInfoRequest& request, v1::GetServerInfoResponse* response);
   absl::Status GetPartitionMap(const v1::GetPartitionMapRequest& request,
                                v1::GetPartitionMapResponse* response);

@@ -95,6 +95,9 @@ void RequestRouter::AddAdmin() {
   AddBlocking(kAdmin, "DropTable", service, &AdminService::DropTable);
   AddBlocking(kAdmin, "RegisterWriter", service, &AdminService::RegisterWriter);
   AddBlocking(kAdmin, "WriterState", service, &AdminService::WriterState);
+  AddBlocking(kAdmin, "ListWriters", service, &AdminService::ListWriters);
+  AddBlocking(kAdmin, "EndWriter", service, &AdminService::EndWriter);
+  AddBlocking(kAdmin, "DrainServer", service, &AdminService::DrainServer);
   AddBlocking(kAdmin, "GetServerInfo", service, &AdminService::GetServerInfo);
   AddBlocking(kAdmin, "GetPartitionMap", service, &AdminService::GetPartitionMap);
 }

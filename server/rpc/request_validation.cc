@@ -261,6 +261,7 @@ absl::StatusOr<CheckedPush> ValidatePush(const PushMessage& message, const Reque
 
 absl::StatusOr<CheckedPush> ValidateDelete(const DeleteMessage& message, const RequestRules& rules) {
   RH_RETURN_IF_ERROR(CheckHistory(message.history, rules));
+  RH_RETURN_IF_ERROR(CheckPositions("epochs", message.epochs, rules));
   RH_RETURN_IF_ERROR(CheckWriter(message.writer, message.seq, message.low, message.part_count, rules));
   CheckedPush out;
   RH_ASSIGN_OR_RETURN(out.checked, CheckTables({&message.table, 1}, {.dim = false}, rules));
@@ -270,6 +271,8 @@ absl::StatusOr<CheckedPush> ValidateDelete(const DeleteMessage& message, const R
   request.seq = message.seq;
   request.low = message.low;
   request.part_count = message.part_count;
+  request.step = message.step;
+  request.epochs = message.epochs;
   request.tables.push_back({.table = message.table.table_id,
                             .schema_version = message.table.schema_version,
                             .ids = out.checked.ids[0]});

@@ -66,10 +66,13 @@ struct PrefetchMessage {
 struct DeleteMessage {
   HistoryId history = 0;
   uint64_t map_version = 0;
+  std::vector<PartitionPosition> epochs;
+  bool allow_forward = false;
   WriterId writer = 0;
   PushSeq seq = 0;
   PushSeq low = 0;
   uint32_t part_count = 0;
+  uint64_t step = 0;
   TableMessage table;  // table_id, schema_version, ids
 };
 

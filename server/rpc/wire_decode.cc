@@ -245,6 +245,15 @@ absl::StatusOr<DeleteMessage> DecodeDelete(const ChunkedBytes& request) {
       case 9:
         message.table.ids = reader.Bytes();
         break;
+      case 10:
+        ReadPosition(reader, message.epochs, "DeleteRequest.epochs");
+        break;
+      case 11:
+        message.allow_forward = reader.Varint() != 0;
+        break;
+      case 12:
+        message.step = reader.Varint();
+        break;
       default:
         reader.Skip();
     }

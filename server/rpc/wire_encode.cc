@@ -43,6 +43,7 @@ class WireWriter {
     Varint(length);
   }
   void Raw(const void* from, size_t size) {
+    if (size == 0) return;  // then `from` may be null, which memcpy may not see
     std::memcpy(at_, from, size);
     at_ += size;
   }

@@ -7,37 +7,39 @@
 namespace rowhouse::client {
 
 ByteGate::Token ByteGate::MakeToken(uint64_t bytes) {
-  return Token(static_cast<void*>(this), [this, bytes](void*) {
-    absl::MutexLock lock(&mutex_);
-    used_ -= bytes;
+  return Token(static_cast<void*>(state_.get()), [state = state_, bytes](void*) {
+    absl::MutexLock lock(&state->mutex);
+    state->used -= bytes;
   });
 }
 
 ByteGate::Token ByteGate::Acquire(uint64_t bytes) {
   {
-    absl::MutexLock lock(&mutex_);
-    const uint64_t ticket = next_ticket_++;
-    auto my_turn = [this, ticket, bytes]()
-                       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return serving_ == ticket && Fits(bytes); };
-    mutex_.Await(absl::Condition(&my_turn));
-    ++serving_;
-    used_ += bytes;
+    State* const state = state_.get();
+    absl::MutexLock lock(&state->mutex);
+    const uint64_t ticket = state->next_ticket++;
+    auto my_turn = [state, ticket, bytes]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex) {
+      return state->serving == ticket && state->Fits(bytes);
+    };
+    state->mutex.Await(absl::Condition(&my_turn));
+    ++state->serving;
+    state->used += bytes;
   }
   return MakeToken(bytes);
 }
 
 ByteGate::Token ByteGate::TryAcquire(uint64_t bytes) {
   {
-    absl::MutexLock lock(&mutex_);
-    if (serving_ != next_ticket_ || !Fits(bytes)) return nullptr;
-    used_ += bytes;
+    absl::MutexLock lock(&state_->mutex);
+    if (state_->serving != state_->next_ticket || !state_->Fits(bytes)) return nullptr;
+    state_->used += bytes;
   }
   return MakeToken(bytes);
 }
 
 uint64_t ByteGate::used() const {
-  absl::MutexLock lock(&mutex_);
-  return used_;
+  absl::MutexLock lock(&state_->mutex);
+  return state_->used;
 }
 
 PushSeq PushWindow::Begin() {

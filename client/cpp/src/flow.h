@@ -17,11 +17,11 @@ namespace rowhouse::client {
 // nothing else is in flight.
 class ByteGate {
  public:
-  explicit ByteGate(uint64_t limit) : limit_(limit) {}
+  explicit ByteGate(uint64_t limit) : state_(std::make_shared<State>(limit)) {}
   ByteGate(const ByteGate&) = delete;
   ByteGate& operator=(const ByteGate&) = delete;
 
-  // Gives the bytes back when the last copy goes. The gate outlives it.
+  // Gives the bytes back when the last copy goes; may outlive the gate.
   using Token = std::shared_ptr<void>;
   // Waits for room.
   Token Acquire(uint64_t bytes);
@@ -30,16 +30,21 @@ class ByteGate {
   uint64_t used() const;
 
  private:
-  bool Fits(uint64_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return used_ == 0 || (bytes <= limit_ && used_ <= limit_ - bytes);
-  }
+  // Shared with the tokens: the last one may go in a transport's thread when the client has gone already.
+  struct State {
+    explicit State(uint64_t most) : limit(most) {}
+    bool Fits(uint64_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+      return used == 0 || (bytes <= limit && used <= limit - bytes);
+    }
+    const uint64_t limit;
+    absl::Mutex mutex;
+    uint64_t used ABSL_GUARDED_BY(mutex) = 0;
+    uint64_t next_ticket ABSL_GUARDED_BY(mutex) = 0;
+    uint64_t serving ABSL_GUARDED_BY(mutex) = 0;
+  };
   Token MakeToken(uint64_t bytes);
 
-  const uint64_t limit_;
-  mutable absl::Mutex mutex_;
-  uint64_t used_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t next_ticket_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t serving_ ABSL_GUARDED_BY(mutex_) = 0;
+  const std::shared_ptr<State> state_;
 };
 
 // The sequence numbers of one writer: which are not complete, and the lowest of them. At most `max_in_flight`

@@ -91,9 +91,9 @@ void Nested(Sink& sink, uint32_t field, const Fill& fill) {
 }
 
 template <typename Sink>
-void PutEpochs(Sink& sink, absl::Span<const PartitionEpochEntry> epochs) {
+void PutEpochs(Sink& sink, uint32_t field, absl::Span<const PartitionEpochEntry> epochs) {
   for (const PartitionEpochEntry& e : epochs) {
-    Nested(sink, 3, [&](auto& inner) {
+    Nested(sink, field, [&](auto& inner) {
       inner.Varint(1, e.partition);
       inner.Varint(2, e.epoch);
     });
@@ -106,7 +106,7 @@ void PutPull(Sink& sink, const PullHeader& header, absl::Span<const PullTableHea
   sink.Fixed64(1, header.history);
   if (!header.prefetch) {
     sink.Varint(2, header.map_version);
-    PutEpochs(sink, header.epochs);
+    PutEpochs(sink, 3, header.epochs);
     sink.Varint(5, static_cast<uint32_t>(DataType::kFloat32));
   }
   for (const PullTableHeader& t : tables) {
@@ -132,6 +132,8 @@ void PutDelete(Sink& sink, const PushHeader& header, const PushTableHeader& tabl
   sink.Varint(6, header.part_count);
   sink.Varint(7, table.table);
   sink.Varint(8, table.version);
+  PutEpochs(sink, 10, header.epochs);
+  sink.Varint(12, header.step);
   PushTableArea area;
   area.ids = sink.Bytes(9, table.rows * 8);
   if (areas != nullptr) areas->push_back(area);
@@ -143,7 +145,7 @@ void PutPush(Sink& sink, const PushHeader& header, absl::Span<const PushTableHea
   if (header.is_delete) return PutDelete(sink, header, tables[0], areas);
   sink.Fixed64(1, header.history);
   sink.Varint(2, header.map_version);
-  PutEpochs(sink, header.epochs);
+  PutEpochs(sink, 3, header.epochs);
   sink.Varint(5, header.writer);
   sink.Varint(6, header.seq);
   sink.Varint(7, header.low);

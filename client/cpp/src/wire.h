@@ -41,7 +41,7 @@ Buffer LayOutPullRequest(const PullHeader& header, absl::Span<const PullTableHea
                          std::vector<uint8_t*>* ids);
 
 struct PushHeader {
-  bool is_delete = false;  // a DeleteRequest: one table, no epochs, no values
+  bool is_delete = false;  // a DeleteRequest: one table, no values
   PushKind kind = PushKind::kGradient;
   HistoryId history = 0;
   uint64_t map_version = 0;

@@ -41,6 +41,15 @@ TEST(ByteGate, HoldsBackWhatDoesNotFit) {
   EXPECT_EQ(gate.used(), 0u);
 }
 
+TEST(ByteGate, ATokenMayOutliveTheGate) {
+  ByteGate::Token token;
+  {
+    ByteGate gate(10);
+    token = gate.Acquire(4);
+  }
+  token.reset();  // under AddressSanitizer: touches nothing that has gone
+}
+
 TEST(ByteGate, ATooLargeRequestPassesAlone) {
   ByteGate gate(10);
   ByteGate::Token big = gate.Acquire(1000);

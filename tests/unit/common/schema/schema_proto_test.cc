@@ -73,6 +73,44 @@ TEST(SchemaProto, RoundTrip) {
   }
 }
 
+TEST(SchemaProto, WhatIsReservedIsRefusedByName) {
+  const auto refused = [](const std::function<void(v1::TableSchema*)>& set) {
+    v1::TableSchema proto = Minimal();
+    set(&proto);
+    const absl::Status status = SchemaFromProto(proto).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented) << proto.DebugString();
+    return std::string(status.message());
+  };
+  using S = v1::TableSchema;
+  EXPECT_THAT(refused([](S* s) { s->mutable_optimizer()->set_state_type(v1::DATA_TYPE_BFLOAT16); }),
+              HasSubstr("optimizer.state_type"));
+  EXPECT_THAT(refused([](S* s) { s->set_unseen_policy(v1::UNSEEN_POLICY_DEFAULT_ROW); }),
+              HasSubstr("UNSEEN_POLICY_DEFAULT_ROW"));
+  EXPECT_THAT(refused([](S* s) { s->set_bad_id_policy(v1::BAD_ID_POLICY_ZEROS); }),
+              HasSubstr("BAD_ID_POLICY_ZEROS"));
+  EXPECT_THAT(refused([](S* s) { s->set_bad_id_policy(v1::BAD_ID_POLICY_MODULO); }),
+              HasSubstr("BAD_ID_POLICY_MODULO"));
+  EXPECT_THAT(refused([](S* s) { s->set_rounding(v1::ROUNDING_STOCHASTIC); }),
+              HasSubstr("ROUNDING_STOCHASTIC"));
+  EXPECT_THAT(refused([](S* s) { s->set_default_row("1234"); }), HasSubstr("default_row"));
+  EXPECT_THAT(refused([](S* s) { s->set_hash_buckets(7); }), HasSubstr("hash_buckets"));
+  EXPECT_THAT(refused([](S* s) { s->mutable_max_norm(); }), HasSubstr("max_norm"));
+  EXPECT_THAT(refused([](S* s) { s->mutable_weight_decay(); }), HasSubstr("weight_decay"));
+  EXPECT_THAT(refused([](S* s) { s->mutable_gradient_clip(); }), HasSubstr("gradient_clip"));
+  EXPECT_THAT(refused([](S* s) { s->add_frozen_ranges(); }), HasSubstr("frozen_ranges"));
+  EXPECT_THAT(refused([](S* s) { s->mutable_admission(); }), HasSubstr("admission"));
+  EXPECT_THAT(refused([](S* s) { s->mutable_expiry(); }), HasSubstr("expiry"));
+  EXPECT_THAT(refused([](S* s) { s->set_budget_share(0.5f); }), HasSubstr("budget_share"));
+  EXPECT_THAT(refused([](S* s) { s->set_count_updates(true); }), HasSubstr("count_updates"));
+}
+
+TEST(SchemaProto, ReservedFieldsAtTheirDefaultsAreTaken) {
+  v1::TableSchema proto = Minimal();
+  proto.mutable_optimizer()->set_state_type(v1::DATA_TYPE_FLOAT32);
+  proto.set_rounding(v1::ROUNDING_NEAREST);
+  EXPECT_TRUE(SchemaFromProto(proto).ok());
+}
+
 TEST(SchemaProto, PaddingIdZeroIsNotNoPaddingId) {
   v1::TableSchema proto = Minimal();
   EXPECT_FALSE(SchemaFromProto(proto)->padding_id.has_value());

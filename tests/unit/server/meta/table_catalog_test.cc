@@ -227,6 +227,28 @@ TEST_F(TableCatalogTest, WriterIsNotReplacedWhileAServerIsDown) {
   EXPECT_EQ(second_.floor.dead, std::vector<WriterId>{3});
 }
 
+TEST_F(TableCatalogTest, EndedWriterIsDeadEverywhereAndItsNameIsFree) {
+  ASSERT_EQ(catalog().RegisterWriter("w")->writer, 1u);
+  ASSERT_EQ(catalog().RegisterWriter("v")->writer, 2u);
+  const auto both = catalog().ListWriters();
+  ASSERT_TRUE(both.ok()) << both.status();
+  ASSERT_EQ(both->size(), 2u);
+  EXPECT_EQ((*both)[0].name, "v");
+  EXPECT_EQ((*both)[0].writer, 2u);
+  EXPECT_EQ((*both)[1].name, "w");
+  EXPECT_EQ(catalog().EndWriter("v", 1).status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(*catalog().EndWriter("v", 2), 2u);
+  for (FakeTarget* target : {&target_, &second_}) EXPECT_EQ(target->floor.dead, std::vector<WriterId>{2});
+  EXPECT_EQ(catalog().ListWriters()->size(), 1u);
+  EXPECT_EQ(catalog().EndWriter("v", 0).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(catalog().EndWriter("a/b", 0).status().code(), absl::StatusCode::kInvalidArgument);
+  const auto again = catalog().RegisterWriter("v");
+  EXPECT_EQ(again->writer, 3u) << "an id is never used again";
+  EXPECT_EQ(again->replaced, 0u);
+  EXPECT_EQ(*catalog().EndWriter("w", 0), 1u);
+  EXPECT_EQ(second_.floor.floor, 2u);
+}
+
 TEST_F(TableCatalogTest, WriterNamesThatBeginAlikeAreDifferent) {
   ASSERT_EQ(catalog().RegisterWriter("trainer-10")->writer, 1u);
   EXPECT_EQ(catalog().WriterIdOf("trainer-1").status().code(), absl::StatusCode::kNotFound);

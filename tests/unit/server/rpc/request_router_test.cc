@@ -45,6 +45,14 @@ class FakeCatalog final : public Catalog {
     if (name != "trainer") return absl::NotFoundError("nobody registered it");
     return 5;
   }
+  absl::StatusOr<std::vector<LivingWriter>> ListWriters() override {
+    return std::vector<LivingWriter>{{.name = "a", .writer = 3}, {.name = "trainer", .writer = 5}};
+  }
+  absl::StatusOr<WriterId> EndWriter(std::string_view name, WriterId expected) override {
+    if (name != "trainer") return absl::NotFoundError("no living writer");
+    if (expected != 0 && expected != 5) return absl::AbortedError("another id");
+    return 5;
+  }
   absl::StatusOr<uint64_t> SyncNow() override { return 31; }
   void SyncSoon() override { ++soon; }
   int soon = 0;
@@ -98,7 +106,11 @@ class RequestRouterTest : public testing::Test {
                 .partitions = &node_.partitions(),
                 .info = &info_,
                 .cluster = kCluster,
-                .history = kHistory}),
+                .history = kHistory,
+                .request_drain = [this]() -> absl::StatusOr<absl::Duration> {
+                  ++drains_;
+                  return absl::Seconds(2);
+                }}),
         internal_({.meta = &meta_, .catalog = &catalog_, .cluster = kCluster}),
         router_({.embedding = &embedding_,
                  .admin = &admin_,
@@ -198,6 +210,7 @@ class RequestRouterTest : public testing::Test {
     return push;
   }
 
+  int drains_ = 0;
   NodeDisk disk_;
   Node node_;
   MemoryLedger ledger_;
@@ -466,6 +479,43 @@ TEST_F(RequestRouterTest, WriterStateTellsWhatPartitionsKnow) {
   request.clear_name();
   request.set_writer(5);
   EXPECT_TRUE(Call<v1::WriterStateResponse>(path, request)->dead());
+}
+
+TEST_F(RequestRouterTest, WritersAreListedAndEnded) {
+  const auto list =
+      Call<v1::ListWritersResponse>("/rowhouse.v1.AdminService/ListWriters", v1::ListWritersRequest());
+  ASSERT_TRUE(list.ok()) << list.status();
+  ASSERT_EQ(list->writers_size(), 2);
+  EXPECT_EQ(list->writers(1).name(), "trainer");
+  EXPECT_EQ(list->writers(1).writer(), 5u);
+  const auto end = [this](const std::string& name, WriterId writer) {
+    v1::EndWriterRequest request;
+    request.set_name(name);
+    request.set_writer(writer);
+    return Call<v1::EndWriterResponse>("/rowhouse.v1.AdminService/EndWriter", request);
+  };
+  EXPECT_TRUE(absl::IsAborted(end("trainer", 4).status()));
+  const auto ended = end("trainer", 5);
+  ASSERT_TRUE(ended.ok()) << ended.status();
+  EXPECT_EQ(ended->writer(), 5u);
+  EXPECT_TRUE(absl::IsInvalidArgument(end("no such name!", 0).status()));
+}
+
+TEST_F(RequestRouterTest, OnlyTheServerThatIsMeantDrains) {
+  v1::DrainServerRequest request;
+  const auto drain = [&] {
+    return Call<v1::DrainServerResponse>("/rowhouse.v1.AdminService/DrainServer", request);
+  };
+  request.set_server(1);
+  const auto wrong = drain();
+  EXPECT_TRUE(absl::IsFailedPrecondition(wrong.status()));
+  EXPECT_THAT(std::string(wrong.status().message()), HasSubstr("this is server 0"));
+  EXPECT_EQ(drains_, 0);
+  request.set_server(0);
+  const auto begun = drain();
+  ASSERT_TRUE(begun.ok()) << begun.status();
+  EXPECT_EQ(begun->drain_timeout_ms(), 2000u);
+  EXPECT_EQ(drains_, 1);
 }
 
 TEST_F(RequestRouterTest, ServerInfoAndMapAreFilled) {

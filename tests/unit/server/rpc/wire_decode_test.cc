@@ -87,6 +87,9 @@ void ExpectDelete(const DeleteMessage& got, const v1::DeleteRequest& want) {
   EXPECT_EQ(got.table.table_id, want.table_id());
   EXPECT_EQ(got.table.schema_version, want.schema_version());
   EXPECT_EQ(ToString(got.table.ids), want.ids());
+  ExpectEpochs(got.epochs, want.epochs());
+  EXPECT_EQ(got.allow_forward, want.allow_forward());
+  EXPECT_EQ(got.step, want.step());
 }
 
 template <typename Decoded>

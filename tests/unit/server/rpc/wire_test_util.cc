@@ -121,6 +121,9 @@ v1::DeleteRequest RandomDelete(std::mt19937_64& random) {
   message.set_table_id(RandomNumber32(random));
   message.set_schema_version(RandomNumber32(random));
   message.set_ids(RandomBytes(random, 80));
+  RandomEpochs(random, message.mutable_epochs());
+  message.set_allow_forward(random() % 2 == 0);
+  message.set_step(RandomNumber(random));
   RandomUnknown(random, &message);
   return message;
 }
