@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "common/cpu_quota.h"
 #include "common/logging.h"
@@ -50,6 +51,20 @@ absl::StatusOr<ClusterIdentity> FetchClusterIdentity(const std::string& address)
     RH_LOG_INFO("waiting for server 0: {}", std::string(range.status().message()));
     absl::SleepFor(absl::Milliseconds(200));
   }
+}
+
+// A directory of another cluster is refused here, where it can be said; while server 0 does not answer, the
+// catalog, which takes nothing from another cluster's store, goes on asking.
+absl::Status CheckSameCluster(const ServerOptions& options, const Identity& identity) {
+  const auto server_0 = MakeRemoteMetaStore(0, options.servers[0], {.deadline = absl::Seconds(2)});
+  const auto range = server_0->Range("counter/");
+  if (!range.ok() || (range->cluster == identity.cluster && range->history == identity.history))
+    return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrFormat(
+      "data directory %s is of cluster %016x (history %016x), server 0 (%s) is of cluster %016x (history "
+      "%016x): correct --data-dir or --servers, or use an empty directory",
+      options.data_directory, identity.cluster, identity.history, options.servers[0], range->cluster,
+      range->history));
 }
 
 std::string LogDirectory(const ServerOptions& options) {
@@ -180,6 +195,8 @@ absl::Status ServerImpl::OpenDirectory() {
   RH_ASSIGN_OR_RETURN(directory_, OpenDataDirectory(*PosixFileSystem(), *SystemRandom(), request, [this] {
                         return FetchClusterIdentity(options_.servers[0]);
                       }));
+  if (!directory_.created && options_.server_index != 0)
+    RH_RETURN_IF_ERROR(CheckSameCluster(options_, directory_.identity));
   if (!options_.listen_address.empty()) {
     RH_ASSIGN_OR_RETURN(const ListenAddress asked, ParseListenAddress("--listen", options_.listen_address));
     RH_ASSIGN_OR_RETURN(const ListenAddress address, WithFreePort(asked));

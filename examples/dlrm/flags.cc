@@ -4,7 +4,9 @@
 #include <CLI/CLI.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "common/limits.h"
 #include "common/status_macros.h"
+#include "common/units.h"
 
 namespace rowhouse::dlrm {
 namespace {
@@ -100,6 +102,34 @@ void AddServerFlags(CLI::App& app, TrainerFlags* f) {
       ->group("Servers");
 }
 
+// What the server of --address local: is like.
+void AddLocalFlags(CLI::App& app, TrainerFlags* f) {
+  app.add_option("--local-partitions", f->local_partitions,
+                 "Partitions of the cluster of --address local:, a power of two")
+      ->check(CLI::Validator(
+          [](std::string& text) {
+            uint32_t count = 0;
+            const bool ok = CLI::detail::lexical_cast(text, count) && count > 0 && (count & (count - 1)) == 0;
+            if (ok && count <= limits::kMaxPartitions) return std::string();
+            return absl::StrCat("want a power of two from 1 to ", limits::kMaxPartitions, ", got ", text);
+          },
+          ""))
+      ->capture_default_str()
+      ->group("Servers");
+  app.add_option_function<std::string>(
+         "--local-memory-budget",
+         [f](const std::string& text) {
+           const absl::StatusOr<uint64_t> bytes = ParseBytes(text);
+           if (!bytes.ok()) {
+             throw CLI::ValidationError("--local-memory-budget", std::string(bytes.status().message()));
+           }
+           f->local_memory_budget_bytes = *bytes;
+         },
+         "Memory of the server of --address local:")
+      ->default_str(FormatBytes(f->local_memory_budget_bytes))
+      ->group("Servers");
+}
+
 void AddResultFlags(CLI::App& app, TrainerFlags* f) {
   app.add_option("--save", f->save, "Write MLPs and Adam state here at the end")->group("Results");
   app.add_option("--load", f->load, "Start from MLPs and Adam state of --save")->group("Results");
@@ -145,6 +175,7 @@ std::optional<int> ParseTrainerFlags(int argc, const char* const* argv, TrainerF
   AddModelFlags(app, flags);
   AddTrainingFlags(app, flags);
   AddServerFlags(app, flags);
+  AddLocalFlags(app, flags);
   AddResultFlags(app, flags);
   try {
     app.parse(argc, argv);
@@ -156,6 +187,12 @@ std::optional<int> ParseTrainerFlags(int argc, const char* const* argv, TrainerF
   if (flags->rank >= flags->world_size) {
     return UsageError(
         absl::StrCat("--rank must be below --world-size ", flags->world_size, ", got ", flags->rank));
+  }
+  for (const char* name : {"--local-partitions", "--local-memory-budget"}) {
+    if (app.count(name) > 0 && (flags->address != "local:" || flags->in_process_twin)) {
+      return UsageError(absl::StrCat(name, " is for --address local: only, got --address ", flags->address,
+                                     flags->in_process_twin ? " and --in-process-twin" : ""));
+    }
   }
   const absl::Status files = ResolveFiles(flags);
   if (!files.ok()) return UsageError(std::string(files.message()));

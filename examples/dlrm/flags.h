@@ -32,6 +32,8 @@ struct TrainerFlags {
   std::string address = "127.0.0.1:7600", table_prefix = "dlrm.", durability = "async";
   bool insecure = false;
   uint32_t rank = 0, world_size = 1, retry_timeout_s = 60;
+  uint32_t local_partitions = 256;
+  uint64_t local_memory_budget_bytes = 512ull << 20;
   // Results.
   std::string save, load, json;
   bool digest = false;

@@ -38,6 +38,8 @@ absl::StatusOr<std::unique_ptr<EmbeddingSource>> MakeSource(const TrainerFlags& 
   options.client.retry_timeout = std::chrono::seconds(flags.retry_timeout_s);
   options.client.writer_name = absl::StrCat(flags.table_prefix, "trainer-", flags.rank);
   options.client.max_pushes_in_flight = flags.reproducible ? 1 : 32;
+  options.client.local_options.partitions = flags.local_partitions;
+  options.client.local_options.memory_budget_bytes = flags.local_memory_budget_bytes;
   options.client.log = [](const std::string& line) { std::fprintf(stderr, "\r%s\n", line.c_str()); };
   options.table_prefix = flags.table_prefix;
   options.durability = flags.durability == "sync"       ? DurabilityLevel::kSync

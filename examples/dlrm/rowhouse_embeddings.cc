@@ -5,6 +5,9 @@
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "common/status_macros.h"
 
 namespace rowhouse::dlrm {
@@ -73,9 +76,24 @@ absl::Status RowhouseEmbeddings::Push(const Batch& batch, const EmbeddingRows& g
     slices.push_back(slice);
   }
   const PushOptions push_options{.step = step};
-  if (options_.wait_for_pushes) return client_->Push(slices, push_options).status();
+  if (options_.wait_for_pushes) return PushAndWait(slices, push_options);
   client_->PushAsync(slices, push_options);  // its error comes out at Flush
   return absl::OkStatus();
+}
+
+absl::Status RowhouseEmbeddings::PushAndWait(absl::Span<const GradientSlice> slices,
+                                             const PushOptions& push_options) {
+  const double begun = absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch());
+  const uint64_t retries_before = client_->counters().retries;
+  const absl::Status status = client_->Push(slices, push_options).status();
+  // Nothing else is under way meanwhile, so these are the push's own.
+  const uint64_t retries = client_->counters().retries - retries_before;
+  if (retries > 0 && options_.client.log) {
+    options_.client.log(
+        absl::StrFormat("the push of step %d, begun at unix time %.6f, was sent again: %d retries",
+                        push_options.step, begun, retries));
+  }
+  return status;
 }
 
 absl::StatusOr<StorageReport> RowhouseEmbeddings::Report() {

@@ -38,6 +38,8 @@ class RowhouseEmbeddings : public EmbeddingSource {
                      const EmbeddingOptions& embeddings)
       : client_(std::move(client)), options_(options), embeddings_(embeddings) {}
   absl::Status OpenTables();
+  // Tells the log of a push that some server did not acknowledge at the first attempt.
+  absl::Status PushAndWait(absl::Span<const GradientSlice> slices, const PushOptions& push_options);
 
   const std::unique_ptr<Client> client_;
   const RowhouseOptions options_;

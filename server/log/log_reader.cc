@@ -14,7 +14,7 @@
 namespace rowhouse::server {
 namespace {
 
-constexpr char kAdvice[] = "; restore from a checkpoint or another copy of this log";
+constexpr char kAdvice[] = "; put back a copy of this log";
 
 class Recovery {
  public:

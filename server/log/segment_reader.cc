@@ -177,7 +177,7 @@ absl::StatusOr<bool> SegmentReader::StepFooter(SegmentEnd* end) {
   if (*footer != index_) {
     return absl::DataLossError(
         absl::StrCat("log segment ", path_, ", offset ", end->good_bytes,
-                     ": the footer disagrees with the records before it; restore from a checkpoint"));
+                     ": the footer disagrees with the records before it; put back a copy of this server's data directory"));
   }
   end->good_bytes += kFooterHeaderBytes + footer->entries.size() * kFooterEntryBytes;
   end->has_footer = true;

@@ -136,8 +136,18 @@ std::vector<PartitionFailure> PartitionSet::FindPullFailures(const PullRequest& 
   };
   for (const PartitionPosition& least : request.min_lsn) {
     Partition* partition = this->partition(least.partition);
-    if (partition == nullptr || partition->applied_lsn() >= least.lsn || has_failed(least.partition))
+    if (partition == nullptr || has_failed(least.partition)) continue;
+    if (least.epoch != 0 && least.epoch != partition->epoch()) {
+      failures.push_back(
+          {.partition = least.partition,
+           .status = absl::AbortedError(absl::StrCat("min_lsn of partition ", least.partition,
+                                                     " is of epoch ", least.epoch, ", the partition is in ",
+                                                     partition->epoch(), ": ask GetPartitionMap")),
+           .epoch = partition->epoch(),
+           .lsn = partition->applied_lsn()});
       continue;
+    }
+    if (partition->applied_lsn() >= least.lsn) continue;
     failures.push_back({.partition = least.partition,
                         .status = absl::UnavailableError(
                             absl::StrCat("partition ", least.partition, " has applied LSN ",

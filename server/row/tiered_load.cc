@@ -31,7 +31,7 @@ absl::Status TieredRowStore::CheckImage(const SpillKey& key, Id id, uint32_t row
   return absl::DataLossError(absl::StrCat("spill: row ", id, " of table ", key.table, " in partition ",
                                           key.partition, " has ", value.payload.size(), " bytes and LSN ",
                                           value.lsn, ", expected ", row_bytes,
-                                          " bytes and an LSN of 1 to 2^48 - 1; restore from a checkpoint"));
+                                          " bytes and an LSN of 1 to 2^48 - 1; put back a copy of this server's data directory"));
 }
 
 IndexEntry* TieredRowStore::PlaceLoading(IndexSegment* segment, Id id, uint64_t hash, SlotCache* slots) {

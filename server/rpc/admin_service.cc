@@ -1,6 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #include "server/rpc/admin_service.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "common/routing/routing_hash.h"
 #include "common/schema/schema_proto.h"
@@ -103,6 +105,10 @@ absl::Status AdminService::WriterState(const v1::WriterStateRequest& request,
   response->set_writer(writer);
   for (const auto& partition : parts_.partitions->partitions()) {
     const WriterWindow window = partition->window();
+    // The lowest of all: what every partition of this server refuses.
+    const WriterId floor = window.floor().floor;
+    response->set_floor(partition == parts_.partitions->partitions().front() ? floor
+                                                                             : std::min(response->floor(), floor));
     if (window.IsDead(writer)) response->set_dead(true);
     const auto known = window.writers().find(writer);
     if (known == window.writers().end()) continue;

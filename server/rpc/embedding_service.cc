@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "server/rpc/proto_bytes.h"
 #include "server/rpc/wire_codec.h"
@@ -140,19 +141,32 @@ void EmbeddingService::Prefetch(const ChunkedBytes& request, std::shared_ptr<voi
   respond(absl::OkStatus(), SerializeProto(response));
 }
 
+absl::Status EmbeddingService::CheckEpoch(const v1::ScanRequest& request) const {
+  const Partition* partition = parts_.partitions->partition(request.partition());
+  if (request.epoch() == 0 || partition == nullptr || request.epoch() == partition->epoch())
+    return absl::OkStatus();
+  return absl::AbortedError(absl::StrCat("epoch is ", request.epoch(), ", partition ", request.partition(),
+                                         " is in ", partition->epoch(), ": ask GetPartitionMap"));
+}
+
 absl::Status EmbeddingService::Scan(const v1::ScanRequest& request, v1::ScanResponse* response) {
   RH_ASSIGN_OR_RETURN(const CheckedScan scan, ValidateScan(request, parts_.rules));
   const RowLayout& layout = scan.table->layout();
   // The page as it is gathered, and once more as it is serialized.
-  const uint64_t page_bytes = scan.max_rows * (sizeof(Id) + uint64_t{layout.row_bytes()}) * 2;
+  const uint64_t page_bytes = scan.max_rows * (sizeof(Id) + sizeof(Lsn) + uint64_t{layout.row_bytes()}) * 2;
   RH_ASSIGN_OR_RETURN(const Admission::Ticket ticket, parts_.admission->Admit("a scan's page", page_bytes));
   const auto add_row = [&](const ScannedRow& row) {
     const auto* bytes = reinterpret_cast<const char*>(row.row.data());
     response->mutable_ids()->append(reinterpret_cast<const char*>(&row.id), sizeof(Id));
     response->mutable_values()->append(bytes, layout.weights_bytes());
-    if (request.with_state())
-      response->mutable_state()->append(bytes + layout.state_offset(), layout.state_floats * sizeof(float));
+    if (request.with_lsn())
+      response->mutable_lsns()->append(reinterpret_cast<const char*>(&row.lsn), sizeof(Lsn));
+    if (!request.with_state()) return;
+    response->mutable_state()->append(bytes + layout.state_offset(), layout.state_floats * sizeof(float));
+    if (layout.has_last_push_time)
+      response->mutable_last_push_seconds()->append(bytes + layout.last_push_time_offset(), sizeof(uint32_t));
   };
+  RH_RETURN_IF_ERROR(CheckEpoch(request));
   bool more = false;
   RH_ASSIGN_OR_RETURN(const uint64_t next_hash,
                       parts_.partitions->Scan(request.table_id(), request.partition(), scan.first_hash,

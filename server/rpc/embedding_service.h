@@ -40,6 +40,8 @@ class EmbeddingService {
   absl::StatusOr<std::shared_ptr<PullCall>> PreparePull(const ChunkedBytes& request);
   absl::StatusOr<std::shared_ptr<PushCall>> PreparePush(const ChunkedBytes& request);
   absl::StatusOr<std::shared_ptr<PushCall>> PrepareDelete(const ChunkedBytes& request);
+  // Aborted when the request was made for another epoch of its partition.
+  absl::Status CheckEpoch(const v1::ScanRequest& request) const;
   // Zeroes the rows of partitions that did not answer: the gather left them as the memory was.
   void ZeroFailedRows(const PullCall& call, absl::Span<const PartitionFailure> failures) const;
 

@@ -38,7 +38,7 @@ SpillKeyBytes EncodeSpillKey(const SpillKey& key) {
 absl::StatusOr<SpillKey> DecodeSpillKey(absl::Span<const uint8_t> bytes) {
   if (bytes.size() != kSpillKeyBytes) {
     return absl::DataLossError(absl::StrCat("spill: a key of ", bytes.size(), " bytes, want ", kSpillKeyBytes,
-                                            ": restore from a checkpoint"));
+                                            ": put back a copy of this server's data directory"));
   }
   return SpillKey{.partition = LoadBig16(&bytes[0]),
                   .generation = LoadBig32(&bytes[2]),
@@ -59,12 +59,12 @@ absl::StatusOr<SpillValue> DecodeSpillValue(const SpillKey& key, absl::Span<cons
   if (stored.size() < kSpillHeaderBytes) {
     return absl::DataLossError(absl::StrCat("spill: the value of ", DescribeSpillKey(key), " has ",
                                             stored.size(), " bytes, want at least ", kSpillHeaderBytes,
-                                            ": restore from a checkpoint"));
+                                            ": put back a copy of this server's data directory"));
   }
   if (stored[0] != kValueFormat) {
     return absl::DataLossError(absl::StrCat("spill: the value of ", DescribeSpillKey(key), " has format ",
                                             stored[0], ", want ", kValueFormat,
-                                            ": restore from a checkpoint"));
+                                            ": put back a copy of this server's data directory"));
   }
   const SpillValue value{.schema_version = LoadLittle<uint32_t>(&stored[kSchemaVersionAt]),
                          .lsn = LoadLittle<uint64_t>(&stored[kLsnAt]),
@@ -74,7 +74,7 @@ absl::StatusOr<SpillValue> DecodeSpillValue(const SpillKey& key, absl::Span<cons
   if (got != want) {
     return absl::DataLossError(absl::StrCat("spill: the value of ", DescribeSpillKey(key), " has checksum ",
                                             absl::Hex(got, absl::kZeroPad8), ", want ",
-                                            absl::Hex(want, absl::kZeroPad8), ": restore from a checkpoint"));
+                                            absl::Hex(want, absl::kZeroPad8), ": put back a copy of this server's data directory"));
   }
   return value;
 }

@@ -131,6 +131,11 @@ TEST(PartitionSet, AnLsnNotYetAppliedIsUnavailableForItsPartitionAlone) {
   EXPECT_EQ(outcome.failures[0].partition, 1u);
   EXPECT_TRUE(absl::IsUnavailable(outcome.failures[0].status));
   EXPECT_GT(outcome.failures[0].retry_after_ms, 0u);
+  pull.min_lsn = {pushed.applied[0]};
+  pull.min_lsn[0].epoch = 7;
+  const PullOutcome other_epoch = node.Pull(pull);
+  ASSERT_EQ(other_epoch.failures.size(), 1u);
+  EXPECT_TRUE(absl::IsAborted(other_epoch.failures[0].status));
 }
 
 TEST(PartitionSet, AStoppedSetRefusesAndUnknownTablesAreNotFound) {

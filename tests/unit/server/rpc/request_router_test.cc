@@ -479,6 +479,35 @@ TEST_F(RequestRouterTest, WriterStateTellsWhatPartitionsKnow) {
   request.clear_name();
   request.set_writer(5);
   EXPECT_TRUE(Call<v1::WriterStateResponse>(path, request)->dead());
+  EXPECT_EQ(Call<v1::WriterStateResponse>(path, request)->floor(), 0u);
+  ASSERT_TRUE(node_.partitions().LogWriterFloor({.floor = 6}).ok());
+  EXPECT_EQ(Call<v1::WriterStateResponse>(path, request)->floor(), 6u);
+}
+
+TEST_F(RequestRouterTest, ScanTellsLsnsAndTimesAndChecksTheEpoch) {
+  const auto pushed = Embed(ValuesOf(1, {1}, {1, 2}));
+  ASSERT_TRUE(pushed.ok()) << pushed.status();
+  v1::ScanRequest scan;
+  scan.set_history(kHistory);
+  scan.set_table_id(kTable);
+  scan.set_partition(node_.partitions().map().PartitionOf(kTable, 1));
+  scan.set_max_rows(10);
+  const auto bare = Embed(scan);
+  ASSERT_TRUE(bare.ok()) << bare.status();
+  EXPECT_TRUE(bare->lsns().empty());
+  scan.set_with_lsn(true);
+  scan.set_with_state(true);
+  scan.set_epoch(1);
+  const auto page = Embed(scan);
+  ASSERT_TRUE(page.ok()) << page.status();
+  uint64_t lsn = 0;
+  ASSERT_EQ(page->lsns().size(), sizeof(lsn));
+  std::memcpy(&lsn, page->lsns().data(), sizeof(lsn));
+  ASSERT_EQ(pushed->applied_size(), 1);
+  EXPECT_EQ(lsn, pushed->applied(0).lsn());
+  EXPECT_EQ(page->last_push_seconds().size(), 4u);
+  scan.set_epoch(2);
+  EXPECT_TRUE(absl::IsAborted(Embed(scan).status()));
 }
 
 TEST_F(RequestRouterTest, WritersAreListedAndEnded) {

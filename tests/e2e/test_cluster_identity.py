@@ -1,0 +1,43 @@
+# Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+"""A data directory of another cluster with the same shape and addresses is refused, and is as it was afterwards."""
+import os
+import unittest
+
+from cluster import Cluster, run
+
+
+class ClusterIdentity(unittest.TestCase):
+    def test_directory_of_another_cluster(self):
+        with Cluster(servers=2, partitions=4) as cluster:
+            cluster.cli("table", "create", "first", "--dim", "4")
+            for index in (1, 0):
+                self.assertEqual(cluster.stop(index), 0)
+            own, kept = cluster.data_dir(1), os.path.join(cluster.directory, "kept")
+            # A second cluster at the same addresses, made while the first one's directories are away.
+            os.rename(own, kept)
+            os.rename(cluster.data_dir(0), os.path.join(cluster.directory, "first0"))
+            for index in (0, 1):
+                cluster.start(index)
+            cluster.wait_ready()
+            cluster.cli("table", "create", "second", "--dim", "4")
+            self.assertEqual(cluster.stop(1), 0)
+            os.rename(own, os.path.join(cluster.directory, "second1"))
+            os.rename(kept, own)
+            before = sorted(os.listdir(own))
+            refused = run(*cluster.command(1), check=False, timeout=60)
+            self.assertEqual(refused.returncode, 1, refused.stderr)
+            for word in (own, "is of cluster", "server 0 (" + cluster.addresses[0], "--data-dir or --servers"):
+                self.assertIn(word, refused.stderr)
+            self.assertEqual(sorted(os.listdir(own)), before)
+            # At home it starts, with its table.
+            self.assertEqual(cluster.stop(0), 0)
+            os.rename(cluster.data_dir(0), os.path.join(cluster.directory, "second0"))
+            os.rename(os.path.join(cluster.directory, "first0"), cluster.data_dir(0))
+            for index in (0, 1):
+                cluster.start(index)
+            cluster.wait_ready()
+            self.assertIn("first", cluster.cli("table", "list").stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
