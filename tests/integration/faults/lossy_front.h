@@ -1,66 +1,66 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Stands between clients and a server and loses things: requests before they arrive, answers after the work
-// was done, or holds answers back. Speaks gRPC to clients, so their whole way is the real one. Thread-safe.
+// Stands between clients and a server, speaks gRPC to both sides' satisfaction, and does to pushes what
+// networks do: a request that never arrives, an answer that is an error, that never comes, that comes late, or
+// whose connection is cut while it is on its way. Thread-safe.
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "absl/synchronization/mutex.h"
 #include "common/executor.h"
-#include "rowhouse/v1/admin_service.pb.h"
 #include "server/rpc/request_handler.h"
 
 namespace rowhouse::server {
 
+// How often each happened. All but `lost_before` happened after the push was applied and the answer made.
+struct FaultCounts {
+  std::atomic<uint64_t> lost_before{0};  // the request was answered with an error and not handed on
+  std::atomic<uint64_t> replaced{0};     // the answer became an error
+  std::atomic<uint64_t> swallowed{0};    // the answer never came: the caller's deadline ends the call
+  std::atomic<uint64_t> delayed{0};      // the answer came late, behind later ones
+  std::atomic<uint64_t> cut{0};          // the connection was reset under the answer
+
+  uint64_t replies() const { return replaced + swallowed + delayed + cut; }
+};
+
 class LossyFront : public RequestHandler {
  public:
-  LossyFront(RequestHandler* server, uint64_t seed)
-      : server_(server), random_(seed), delays_(MakeThreadPool("delays", 2)) {}
+  // `cut` resets the connections that answers go through.
+  LossyFront(RequestHandler* server, uint64_t seed, std::function<void()> cut)
+      : server_(server), cut_(std::move(cut)), random_(seed), delays_(MakeThreadPool("delays", 2)) {}
 
-  // The address that the partition map names instead of the server's own.
-  void SetAddress(std::string address) { address_ = std::move(address); }
-  void SetLossy(bool lossy) { lossy_ = lossy; }
-
-  uint64_t lost_after_apply() const { return lost_after_apply_; }
-  uint64_t lost_before() const { return lost_before_; }
-  uint64_t delayed() const { return delayed_; }
+  // Lossy or not; answers that were swallowed are let go when it no longer is.
+  void SetLossy(bool lossy) {
+    lossy_ = lossy;
+    if (lossy) return;
+    absl::MutexLock lock(&mu_);
+    swallowed_.clear();
+  }
+  const FaultCounts& counts() const { return counts_; }
 
   void Handle(std::string_view method, ChunkedBytes request, std::shared_ptr<void> owner,
               Responder respond) override {
-    if (method.find("GetPartitionMap") != std::string_view::npos) {
-      server_->Handle(method, std::move(request), std::move(owner), Readdress(std::move(respond)));
-      return;
-    }
-    if (!lossy_ || (method.find("/Push") == std::string_view::npos &&
-                    method.find("/Delete") == std::string_view::npos)) {
+    const bool writes =
+        method.find("/Push") != std::string_view::npos || method.find("/Delete") != std::string_view::npos;
+    if (!lossy_ || !writes) {
       server_->Handle(method, std::move(request), std::move(owner), std::move(respond));
       return;
     }
     const uint32_t fate = Draw();
-    if (fate < 20) {
-      ++lost_before_;
+    if (fate < 15) {
+      ++counts_.lost_before;
       respond(absl::UnavailableError("the request was lost"), {});
       return;
     }
-    server_->Handle(
-        method, std::move(request), std::move(owner),
-        [this, fate, respond = std::move(respond)](absl::Status status, Buffer answer) mutable {
-          if (fate < 55) {
-            ++lost_after_apply_;
-            respond(absl::UnavailableError("the answer was lost"), {});
-          } else if (fate < 65) {
-            ++delayed_;
-            // Behind whatever else is held back: answers overtake each other.
-            delays_->Post([status, answer = std::move(answer), respond = std::move(respond)]() mutable {
-              respond(status, std::move(answer));
-            });
-          } else {
-            respond(status, std::move(answer));
-          }
-        });
+    server_->Handle(method, std::move(request), std::move(owner),
+                    [this, fate, respond = std::move(respond)](absl::Status status, Buffer answer) mutable {
+                      Answer(fate, std::move(status), std::move(answer), std::move(respond));
+                    });
   }
 
  private:
@@ -68,24 +68,45 @@ class LossyFront : public RequestHandler {
     absl::MutexLock lock(&mu_);
     return static_cast<uint32_t>(random_() % 100);
   }
-  Responder Readdress(Responder respond) {
-    return [this, respond = std::move(respond)](absl::Status status, Buffer answer) mutable {
-      v1::GetPartitionMapResponse map;
-      if (status.ok() && map.ParseFromArray(answer.data(), static_cast<int>(answer.size()))) {
-        for (auto& server : *map.mutable_servers()) server.set_address(address_);
-        const std::string bytes = map.SerializeAsString();
-        answer = Buffer::CopyOf({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
-      }
+  void Answer(uint32_t fate, absl::Status status, Buffer answer, Responder respond) {
+    if (fate < 35) {
+      ++counts_.replaced;
+      respond(absl::UnavailableError("the answer was lost"), {});
+    } else if (fate < 43) {
+      ++counts_.swallowed;
+      absl::MutexLock lock(&mu_);
+      swallowed_.emplace_back(std::move(respond));
+    } else if (fate < 55) {
+      ++counts_.delayed;
+      delays_->Post([status, answer = std::move(answer), respond = std::move(respond)]() mutable {
+        respond(status, std::move(answer));
+      });
+    } else if (fate < 60) {
+      ++counts_.cut;
+      cut_();
       respond(std::move(status), std::move(answer));
-    };
+    } else {
+      respond(std::move(status), std::move(answer));
+    }
   }
 
+  // A responder that is answered when it goes: gRPC's call must end some time, long after the caller has left.
+  struct Unanswered {
+    explicit Unanswered(Responder r) : respond(std::move(r)) {}
+    Unanswered(Unanswered&&) = default;
+    ~Unanswered() {
+      if (respond) respond(absl::UnavailableError("the answer never came"), {});
+    }
+    Responder respond;
+  };
+
   RequestHandler* const server_;
-  std::string address_;
+  const std::function<void()> cut_;
   std::atomic<bool> lossy_{false};
-  std::atomic<uint64_t> lost_after_apply_{0}, lost_before_{0}, delayed_{0};
+  FaultCounts counts_;
   absl::Mutex mu_;
   std::mt19937_64 random_ ABSL_GUARDED_BY(mu_);
+  std::vector<Unanswered> swallowed_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<Executor> delays_;
 };
 
