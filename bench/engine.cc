@@ -10,7 +10,7 @@ namespace rowhouse::bench {
 
 using server::PartitionSet;
 
-Engine::Engine(OptimizerKind optimizer, uint32_t dim, uint64_t memory_bytes)
+Engine::Engine(OptimizerKind optimizer, uint32_t dim, uint64_t memory_bytes, TableId tables)
     : dim_(dim), workers_(MakeInlineExecutor()), io_(MakeThreadPool("io", 2)) {
   const auto map = std::make_shared<const PartitionMap>(
       PartitionMap::Fixed(limits::kDefaultPartitions, {"local"}).value());
@@ -43,16 +43,18 @@ Engine::Engine(OptimizerKind optimizer, uint32_t dim, uint64_t memory_bytes)
                                                                             .io = io_.get(),
                                                                             .map = map});
   RH_CHECK(partitions_->Recover().ok());
-  TableSchema schema;
-  schema.name = "w1";
-  schema.table_id = 1;
-  schema.version = 1;
-  schema.dim = dim;
-  schema.optimizer = {.kind = optimizer, .hyper = {.learning_rate = 0.01f, .epsilon = 1e-8f}};
-  schema.durability = Durability::kVolatile;
-  RH_CHECK(tables_->Ensure(schema).ok());
-  RH_CHECK(partitions_->LogSchema(schema).ok());
-  tables_->Open(1);
+  for (TableId table = 1; table <= tables; ++table) {
+    TableSchema schema;
+    schema.name = "t" + std::to_string(table);
+    schema.table_id = table;
+    schema.version = 1;
+    schema.dim = dim;
+    schema.optimizer = {.kind = optimizer, .hyper = {.learning_rate = 0.01f, .epsilon = 1e-8f}};
+    schema.durability = Durability::kVolatile;
+    RH_CHECK(tables_->Ensure(schema).ok());
+    RH_CHECK(partitions_->LogSchema(schema).ok());
+    tables_->Open(table);
+  }
 }
 
 Engine::~Engine() {
@@ -62,14 +64,14 @@ Engine::~Engine() {
   rows_.reset();
 }
 
-void Engine::Fill(uint64_t rows) {
-  constexpr uint64_t kBatch = 65536;
+void Engine::Fill(uint64_t rows, TableId table) {
+  constexpr uint64_t kBatch = 4096;  // small beside what it fills
   std::vector<uint64_t> ids(kBatch);
   std::vector<float> gradients(kBatch * dim_, 0.5f);
   for (uint64_t begin = 0; begin < rows; begin += kBatch) {
     const uint64_t n = std::min(kBatch, rows - begin);
     std::iota(ids.begin(), ids.begin() + static_cast<long>(n), begin);
-    Push(absl::MakeSpan(ids).subspan(0, n), absl::MakeSpan(gradients).subspan(0, n * dim_));
+    Push(absl::MakeSpan(ids).subspan(0, n), absl::MakeSpan(gradients).subspan(0, n * dim_), table);
   }
 }
 
@@ -85,13 +87,13 @@ void Engine::Pull(absl::Span<const uint64_t> ids, float* out) {
   done.WaitForNotification();
 }
 
-void Engine::Push(absl::Span<const uint64_t> ids, absl::Span<const float> gradients) {
+void Engine::Push(absl::Span<const uint64_t> ids, absl::Span<const float> gradients, TableId table) {
   server::PushRequest request;
   request.writer = 1;
   request.seq = request.low = ++seq_;
   request.part_count = 1;
   server::PushTableRequest slice;
-  slice.table = 1;
+  slice.table = table;
   slice.schema_version = 1;
   slice.ids = ids;
   slice.values =

@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The server's core in this process, filled with rows: what W1 pulls from and pushes to. Volatile tables, so
-// that no disk takes part.
+// that no disk takes part. One thread at a time.
 
 #include <memory>
 #include <string>
@@ -16,15 +16,15 @@ namespace rowhouse::bench {
 
 class Engine {
  public:
-  // `optimizer`: of the one table (id 1) with `dim` floats a row. `memory_bytes` for rows and index.
-  Engine(OptimizerKind optimizer, uint32_t dim, uint64_t memory_bytes);
+  // `optimizer`: of tables 1 to `tables` with `dim` floats a row. `memory_bytes` for rows and index.
+  Engine(OptimizerKind optimizer, uint32_t dim, uint64_t memory_bytes, TableId tables = 1);
   ~Engine();
-  // Rows 0 .. rows-1 are pushed once.
-  void Fill(uint64_t rows);
+  // Rows 0 .. rows-1 of the table are pushed once.
+  void Fill(uint64_t rows, TableId table = 1);
   // One pull of ids.size() * dim floats to `out`, in the calling thread.
   void Pull(absl::Span<const uint64_t> ids, float* out);
   // One push of gradients.
-  void Push(absl::Span<const uint64_t> ids, absl::Span<const float> gradients);
+  void Push(absl::Span<const uint64_t> ids, absl::Span<const float> gradients, TableId table = 1);
   server::RowStore& rows() { return *rows_; }
 
  private:

@@ -12,7 +12,7 @@
 #include "bench/engine.h"
 #include "bench/probes.h"
 #include "bench/report.h"
-#include "common/process_memory.h"
+#include "bench/row_memory.h"
 #include "rowhouse/client.h"
 #include "server/server.h"
 
@@ -63,13 +63,8 @@ void BenchPulls(const Setup& setup, std::vector<Result>* results) {
   };
   results->push_back(Alternate("probe_hash_gather", "W1, beside the index gather", "rows/s", 0.5, setup.runs,
                                hash_gather, index_gather));
-  const uint64_t resident_before = ReadProcessMemory().value().resident_bytes;
   Engine engine(OptimizerKind::kSgd, kDim, setup.rows * 360 + (256ull << 20));
   engine.Fill(setup.rows);
-  const double beside = static_cast<double>(ReadProcessMemory().value().resident_bytes - resident_before) /
-                            static_cast<double>(setup.rows) -
-                        kDim * 4;
-  fmt::print("bytes a row beside weights and state (resident memory, {} rows): {:.1f}\n", setup.rows, beside);
   results->push_back(Alternate(
       "engine_pull_uniform", "W1, beside the hash gather", "rows/s", 0.9, setup.runs,
       [&]() {
@@ -188,6 +183,8 @@ int Main(int argc, char** argv) {
   }
   std::vector<Result> results;
   int code = 0;
+  if (setup.Wants("memory_per_row")) results.push_back(MeasureRowMemoryW1(setup.rows));
+  if (setup.Wants("memory_per_row_criteo")) results.push_back(MeasureRowMemoryCriteo());
   if (setup.Wants("probe_hash_gather") || setup.Wants("engine_pull_uniform")) BenchPulls(setup, &results);
   const struct {
     const char* name;

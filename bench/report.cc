@@ -82,11 +82,11 @@ bool Report(const std::string& workload_note, const std::vector<Result>& results
              "min..max", "goal", "met", "unit, workload");
   json["results"] = nlohmann::json::array();
   for (const Result& r : results) {
-    const bool met = r.goal == 0 || r.ratio >= r.goal;
+    const bool met = r.met();
     fmt::print("{:<24} {:>12.3g} {:>12.3g} {:>7.3f} {:>15} {:>6} {:>5}  {}, {}\n", r.name, r.ours,
                r.reference, r.ratio, fmt::format("{:.3f}..{:.3f}", r.min, r.max),
-               r.goal == 0 ? "-" : fmt::format("{:.2g}", r.goal), r.goal == 0 ? "-" : (met ? "yes" : "no"),
-               r.unit, r.workload);
+               r.goal == 0 ? "-" : fmt::format("{}{:.2g}", r.less_is_better ? "<=" : ">=", r.goal),
+               r.goal == 0 ? "-" : (met ? "yes" : "no"), r.unit, r.workload);
     json["results"].push_back({{"name", r.name},
                                {"workload", r.workload},
                                {"unit", r.unit},

@@ -13,7 +13,10 @@ struct Result {
   double ours = 0, reference = 0;      // medians
   double ratio = 0, min = 0, max = 0;  // of the ratio over runs
   int runs = 0;
-  double goal = 0;  // 0: none stated
+  double goal = 0;              // of the ratio; 0: none stated
+  bool less_is_better = false;  // the goal is a most, not a least
+
+  bool met() const { return goal == 0 || (less_is_better ? ratio <= goal : ratio >= goal); }
 };
 
 // Runs `ours` and `reference` alternately `runs` times after one unmeasured round; each returns its figure
