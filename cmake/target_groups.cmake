@@ -1,4 +1,4 @@
-# rowhouse_libraries: every library and program of ours; rowhouse_unit_tests: the programs of the unit and contract lanes.
+# rowhouse_libraries: every library and program of ours; rowhouse_unit_tests: the programs of the unit, contract and integration lanes.
 function(rowhouse_collect folder pattern exclude out)
   get_property(targets DIRECTORY ${folder} PROPERTY BUILDSYSTEM_TARGETS)
   get_property(folders DIRECTORY ${folder} PROPERTY SUBDIRECTORIES)
@@ -20,6 +20,6 @@ rowhouse_collect(${CMAKE_SOURCE_DIR} "." "_test$" libraries)
 add_custom_target(rowhouse_libraries DEPENDS ${libraries})
 if(ROWHOUSE_TESTS)
   set(tests)
-  rowhouse_collect(${CMAKE_SOURCE_DIR} "^(unit|contract)_.*_test$" "^$" tests)
+  rowhouse_collect(${CMAKE_SOURCE_DIR} "^(unit|contract|integration)_.*_test$" "^$" tests)
   add_custom_target(rowhouse_unit_tests DEPENDS ${tests})
 endif()

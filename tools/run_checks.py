@@ -26,14 +26,31 @@ def check_format():
     return subprocess.run(["clang-format-14", "--dry-run", "-Werror", *sources("*.cc", "*.h")], cwd=ROOT).returncode == 0
 
 
-def check_tidy(base):
-    """clang-tidy on the .cc files that differ from `base`; its configuration is .clang-tidy."""
+def included_by(headers):
+    """A source for each header: the one that implements it, else one that includes it. Headers are looked at through their sources."""
+    found = set()
+    for header in headers:
+        own = os.path.splitext(header)[0] + ".cc"
+        if os.path.exists(os.path.join(ROOT, own)):
+            found.add(own)
+            continue
+        users = subprocess.run(["git", "grep", "-l", "-F", f'#include "{header}"', "--", "*.cc"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        found.update(users.stdout.splitlines()[:1])
+    return found
+
+
+def check_tidy(base, most):
+    """clang-tidy on the sources and headers that differ from `base`; its configuration is .clang-tidy."""
     if subprocess.run(["git", "rev-parse", "--verify", "-q", base], cwd=ROOT, stdout=subprocess.DEVNULL).returncode != 0:
         print(f"  {base} does not exist here: nothing to compare with")
         return True
-    changed = [f for f in lines(["git", "diff", "--name-only", "--diff-filter=d", base, "--", "*.cc"])]
+    names = lines(["git", "diff", "--name-only", "--diff-filter=d", base, "--", "*.cc", "*.h"])
+    changed = sorted({f for f in names if f.endswith(".cc")} | included_by([f for f in names if f.endswith(".h")]))
     if not changed:
         return True
+    if len(changed) > most:
+        print(f"  {len(changed)} sources differ from {base}; looking at {most} of them (--most-tidy says how many)")
+        changed = changed[:: max(1, len(changed) // most)][:most]
     build_dir = next((d for d in ("build/clang", "build/release") if os.path.exists(os.path.join(ROOT, d, "compile_commands.json"))), None)
     if build_dir is None:
         if subprocess.run(["./x", "build", "clang", "rowhouse_proto", "rowhouse_grpc"], cwd=ROOT).returncode != 0:
@@ -89,9 +106,10 @@ def check_shell():
 def main():
     parser = argparse.ArgumentParser(prog="./x check", description=__doc__)
     parser.add_argument("--base", default="HEAD~1", help="commit to compare with for clang-tidy (default HEAD~1)")
+    parser.add_argument("--most-tidy", type=int, default=40, help="look at no more changed sources than this with clang-tidy (default 40)")
     args = parser.parse_args()
     checks = {"clang-format": check_format, "layers": check_layers, "docs map": check_docs_map, "golden files": check_golden,
-              "shellcheck": check_shell, "buf lint": check_buf, "clang-tidy on what changed": lambda: check_tidy(args.base)}
+              "shellcheck": check_shell, "buf lint": check_buf, "clang-tidy on what changed": lambda: check_tidy(args.base, args.most_tidy)}
     failed = []
     for name, check in checks.items():
         ok = check()

@@ -86,7 +86,7 @@ def lane_asan(totals, only):
     if build("asan", ["rowhouse_unit_tests"]) != 0:
         totals.one("asan: build", False)
         return
-    ctest("asan", totals, only, label="unit|contract", jobs=2,
+    ctest("asan", totals, only, label="unit|contract|integration", jobs=2,
           env={"ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=0", "UBSAN_OPTIONS": "print_stacktrace=1"})
 
 
