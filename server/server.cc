@@ -300,16 +300,15 @@ void ServerImpl::MakeServices() {
   rules.on_unknown_table = [this] { return catalog_->CheckFresh(); };
   embedding_ = std::make_unique<EmbeddingService>(EmbeddingService::Parts{
       .partitions = partitions_.get(), .admission = &admission_, .rules = std::move(rules)});
-  admin_ = std::make_unique<AdminService>(AdminService::Parts{.catalog = catalog_.get(),
-                                                              .tables = tables_.get(),
-                                                              .rows = rows_.get(),
-                                                              .partitions = partitions_.get(),
-                                                              .info = info_.get(),
-                                                              .cluster = identity.cluster,
-                                                              .history = identity.history,
-                                                              .request_drain = [this] {
-                                                                return RequestDrain();
-                                                              }});
+  admin_ =
+      std::make_unique<AdminService>(AdminService::Parts{.catalog = catalog_.get(),
+                                                         .tables = tables_.get(),
+                                                         .rows = rows_.get(),
+                                                         .partitions = partitions_.get(),
+                                                         .info = info_.get(),
+                                                         .cluster = identity.cluster,
+                                                         .history = identity.history,
+                                                         .request_drain = [this] { return RequestDrain(); }});
   const bool keeps_meta = map_->owner(0) == options_.server_index;
   internal_ = std::make_unique<InternalService>(InternalService::Parts{
       .meta = keeps_meta ? meta_.get() : nullptr, .catalog = catalog_.get(), .cluster = identity.cluster});

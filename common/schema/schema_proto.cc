@@ -34,8 +34,8 @@ absl::StatusOr<DataType> WeightTypeFromProto(v1::DataType type) {
 }
 
 absl::Status Reserved(const char* field) {
-  return absl::UnimplementedError(
-      absl::StrCat(field, " is reserved and not done by this version: leave it out (see table_schema.proto)"));
+  return absl::UnimplementedError(absl::StrCat(
+      field, " is reserved and not done by this version: leave it out (see table_schema.proto)"));
 }
 
 // What the proto has room for and this version does not do is refused: taken and ignored, it would change

@@ -138,13 +138,12 @@ std::vector<PartitionFailure> PartitionSet::FindPullFailures(const PullRequest& 
     Partition* partition = this->partition(least.partition);
     if (partition == nullptr || has_failed(least.partition)) continue;
     if (least.epoch != 0 && least.epoch != partition->epoch()) {
-      failures.push_back(
-          {.partition = least.partition,
-           .status = absl::AbortedError(absl::StrCat("min_lsn of partition ", least.partition,
-                                                     " is of epoch ", least.epoch, ", the partition is in ",
-                                                     partition->epoch(), ": ask GetPartitionMap")),
-           .epoch = partition->epoch(),
-           .lsn = partition->applied_lsn()});
+      failures.push_back({.partition = least.partition,
+                          .status = absl::AbortedError(absl::StrCat(
+                              "min_lsn of partition ", least.partition, " is of epoch ", least.epoch,
+                              ", the partition is in ", partition->epoch(), ": ask GetPartitionMap")),
+                          .epoch = partition->epoch(),
+                          .lsn = partition->applied_lsn()});
       continue;
     }
     if (partition->applied_lsn() >= least.lsn) continue;

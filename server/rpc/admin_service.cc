@@ -107,8 +107,8 @@ absl::Status AdminService::WriterState(const v1::WriterStateRequest& request,
     const WriterWindow window = partition->window();
     // The lowest of all: what every partition of this server refuses.
     const WriterId floor = window.floor().floor;
-    response->set_floor(partition == parts_.partitions->partitions().front() ? floor
-                                                                             : std::min(response->floor(), floor));
+    response->set_floor(
+        partition == parts_.partitions->partitions().front() ? floor : std::min(response->floor(), floor));
     if (window.IsDead(writer)) response->set_dead(true);
     const auto known = window.writers().find(writer);
     if (known == window.writers().end()) continue;

@@ -96,5 +96,15 @@ ClientCounters Client::counters() const { return impl_->counters(); }
 uint32_t Client::server_count() const { return impl_->server_count(); }
 uint32_t Client::partition_count() const { return impl_->partition_count(); }
 absl::StatusOr<std::vector<ServerStatus>> Client::ServerStatuses() { return impl_->ServerStatuses(); }
+absl::StatusOr<std::vector<TableStatus>> Client::TableStatuses(const std::string& name) {
+  return impl_->TableStatuses(name);
+}
+absl::StatusOr<std::vector<WriterInfo>> Client::ListWriters() { return impl_->ListWriters(); }
+absl::StatusOr<uint64_t> Client::EndWriter(const std::string& name, uint64_t id) {
+  return impl_->EndWriter(name, id);
+}
+absl::StatusOr<std::chrono::milliseconds> Client::DrainServer(uint32_t server) {
+  return impl_->DrainServer(server);
+}
 
 }  // namespace rowhouse

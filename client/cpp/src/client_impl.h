@@ -64,6 +64,10 @@ class ClientImpl {
   uint32_t server_count() const { return core_->cluster().view()->map.server_count(); }
   uint32_t partition_count() const { return core_->cluster().view()->map.partition_count(); }
   absl::StatusOr<std::vector<ServerStatus>> ServerStatuses();
+  absl::StatusOr<std::vector<TableStatus>> TableStatuses(const std::string& name);
+  absl::StatusOr<std::vector<WriterInfo>> ListWriters();
+  absl::StatusOr<uint64_t> EndWriter(const std::string& name, uint64_t id);
+  absl::StatusOr<std::chrono::milliseconds> DrainServer(uint32_t server);
 
  private:
   ClientImpl(ClientOptions options, Below below);

@@ -1,5 +1,5 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
-// ClientImpl: tables, scans and servers, over generated messages.
+// ClientImpl: tables and scans, over generated messages.
 
 #include <algorithm>
 #include <cstring>
@@ -19,9 +19,6 @@ using client::TableRef;
 using client::View;
 
 namespace {
-
-// How long a server may take to tell its state before it counts as unreachable.
-constexpr std::chrono::milliseconds kStatusTimeout{5000};
 
 // Floats or ids as they lie in a bytes field, aligned.
 template <typename T>
@@ -72,7 +69,18 @@ absl::StatusOr<Table> ClientImpl::CreateTable(const TableSpec& spec) {
   v1::CreateTableRequest request;
   SchemaToProto(schema, request.mutable_schema());
   v1::CreateTableResponse response;
-  RH_RETURN_IF_ERROR(core_->cluster().CallAny(client::kCreateTable, request, &response));
+  int attempts = 0;
+  const absl::Status created = core_->cluster().CallAny(client::kCreateTable, request, &response, &attempts);
+  if (absl::IsAlreadyExists(created) && attempts > 1) {
+    // An attempt without an answer may have made it: then it is the one that was asked for.
+    const absl::StatusOr<TableSchema> there = Describe(spec.name);
+    if (there.ok()) {
+      schema.table_id = there->table_id;
+      schema.version = there->version;
+      if (schema == *there) return MakeTable(*there);
+    }
+  }
+  RH_RETURN_IF_ERROR(created);
   return TableFromProto(response.schema());
 }
 
@@ -137,7 +145,15 @@ absl::StatusOr<Table> ClientImpl::AlterTable(const TableSpec& spec) {
   v1::AlterTableRequest request;
   SchemaToProto(wanted, request.mutable_schema());
   v1::AlterTableResponse response;
-  RH_RETURN_IF_ERROR(core_->cluster().CallAny(client::kAlterTable, request, &response));
+  int attempts = 0;
+  const absl::Status altered = core_->cluster().CallAny(client::kAlterTable, request, &response, &attempts);
+  if (absl::IsAborted(altered) && attempts > 1) {
+    // An attempt without an answer may have made the change: then the table is what was asked for.
+    RH_ASSIGN_OR_RETURN(const TableSchema now, Describe(spec.name));
+    ++wanted.version;
+    if (now == wanted) return MakeTable(now);
+  }
+  RH_RETURN_IF_ERROR(altered);
   return TableFromProto(response.schema());
 }
 
@@ -230,47 +246,6 @@ absl::Status ClientImpl::ScanPartition(const TableRef& table, bool with_state, P
     }
     request.set_cursor(response.next_cursor());
   }
-}
-
-absl::StatusOr<std::vector<ServerStatus>> ClientImpl::ServerStatuses() {
-  RH_RETURN_IF_ERROR(CheckProcess());
-  client::ViewPtr view = core_->cluster().view();
-  std::vector<ServerStatus> out(view->servers.size());
-  const client::SteadyTime deadline =
-      client::SteadyNow() +
-      std::min(std::chrono::milliseconds(core_->options.attempt_timeout), kStatusTimeout);
-  std::vector<absl::StatusOr<std::string>> answers =
-      core_->cluster().CallEach(*view, client::kGetServerInfo, v1::GetServerInfoRequest(), deadline);
-  for (ServerId s = 0; s < out.size(); ++s) {
-    ServerStatus& to = out[s];
-    to.server = s;
-    to.address = view->map.address(s);
-    v1::GetServerInfoResponse info;
-    if (!answers[s].ok() || !info.ParseFromString(*answers[s])) {
-      to.state = "unreachable";
-      continue;
-    }
-    to.version = info.version();
-    to.state = info.state();
-    to.owned_partitions = info.owned_partitions();
-    to.partition_count = info.partition_count();
-    to.memory_budget_bytes = info.memory_budget_bytes();
-    to.peak_resident_bytes = info.peak_resident_bytes();
-    to.resident_bytes = info.resident_bytes();
-    to.resident_rows = info.resident_rows();
-    to.resident_row_bytes = info.resident_row_bytes();
-    to.stored_rows = info.stored_rows();
-    to.stored_row_bytes = info.stored_row_bytes();
-    to.spill_disk_bytes = info.spill_disk_bytes();
-    to.log_disk_bytes = info.log_disk_bytes();
-    to.pulled_rows = info.pulled_rows();
-    to.spill_read_rows = info.spill_read_rows();
-    to.pushed_rows = info.pushed_rows();
-    to.duplicate_parts = info.duplicate_parts();
-    to.uptime_seconds = info.uptime_seconds();
-    to.pid = info.pid();
-  }
-  return out;
 }
 
 }  // namespace rowhouse

@@ -18,6 +18,9 @@ inline constexpr absl::string_view kListTables = "/rowhouse.v1.AdminService/List
 inline constexpr absl::string_view kAlterTable = "/rowhouse.v1.AdminService/AlterTable";
 inline constexpr absl::string_view kDropTable = "/rowhouse.v1.AdminService/DropTable";
 inline constexpr absl::string_view kRegisterWriter = "/rowhouse.v1.AdminService/RegisterWriter";
+inline constexpr absl::string_view kListWriters = "/rowhouse.v1.AdminService/ListWriters";
+inline constexpr absl::string_view kEndWriter = "/rowhouse.v1.AdminService/EndWriter";
+inline constexpr absl::string_view kDrainServer = "/rowhouse.v1.AdminService/DrainServer";
 inline constexpr absl::string_view kGetServerInfo = "/rowhouse.v1.AdminService/GetServerInfo";
 inline constexpr absl::string_view kGetPartitionMap = "/rowhouse.v1.AdminService/GetPartitionMap";
 

@@ -1,8 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Stands between clients and a server, speaks gRPC to both sides' satisfaction, and does to pushes what
-// networks do: a request that never arrives, an answer that is an error, that never comes, that comes late, or
-// whose connection is cut while it is on its way. Thread-safe.
+// networks do: a request that never arrives, an answer that is an error, that never comes, that comes late,
+// or whose connection is cut while it is on its way. Thread-safe.
 
 #include <atomic>
 #include <functional>
@@ -90,7 +90,8 @@ class LossyFront : public RequestHandler {
     }
   }
 
-  // A responder that is answered when it goes: gRPC's call must end some time, long after the caller has left.
+  // A responder that is answered when it goes: gRPC's call must end some time, long after the caller has
+  // left.
   struct Unanswered {
     explicit Unanswered(Responder r) : respond(std::move(r)) {}
     Unanswered(Unanswered&&) = default;

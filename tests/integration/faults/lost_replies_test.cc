@@ -25,8 +25,9 @@ constexpr uint64_t kReplies = 1000;
 constexpr uint64_t kIds = 3000;
 using Row = std::array<float, kDim>;
 
-// Small multiples of 2^-10, so that every sum of a test is exact in float32 in whatever order pushes land; its
-// own for each push, row and column, so that a gradient that is lost, doubled or given to another row shows.
+// Small multiples of 2^-10, so that every sum of a test is exact in float32 in whatever order pushes land;
+// its own for each push, row and column, so that a gradient that is lost, doubled or given to another row
+// shows.
 float GradientOf(uint64_t push, size_t row, uint32_t column) {
   return static_cast<float>((push * 389 + row * 31 + column * 7) % 2039) / 1024.0f;
 }

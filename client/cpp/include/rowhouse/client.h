@@ -27,6 +27,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "rowhouse/status.h"
+#include "rowhouse/table_spec.h"
 
 namespace rowhouse {
 
@@ -60,71 +62,6 @@ struct ClientOptions {
   } local_options;
 };
 
-enum class DurabilityLevel { kVolatile = 1, kAsync = 2, kSync = 3 };
-
-// w -= learning_rate * g
-struct Sgd {
-  float learning_rate = 0.01f;
-};
-// torch.optim.Adagrad: s += g*g; w -= learning_rate * g / (sqrt(s) + epsilon)
-struct Adagrad {
-  float learning_rate = 0.01f;
-  float epsilon = 1e-10f;
-  float initial_accumulator = 0;
-  explicit Adagrad(float lr = 0.01f, float eps = 1e-10f, float s0 = 0)
-      : learning_rate(lr), epsilon(eps), initial_accumulator(s0) {}
-};
-// s += mean(g*g); w -= learning_rate / (sqrt(s) + epsilon) * g
-struct RowwiseAdagrad {
-  float learning_rate = 0.01f;
-  float epsilon = 1e-10f;
-  float initial_accumulator = 0;
-  explicit RowwiseAdagrad(float lr = 0.01f, float eps = 1e-10f, float s0 = 0)
-      : learning_rate(lr), epsilon(eps), initial_accumulator(s0) {}
-};
-
-struct OptimizerConfig {
-  enum class Kind { kSgd = 1, kAdagrad = 2, kRowwiseAdagrad = 3 } kind = Kind::kSgd;
-  float learning_rate = 0.01f, epsilon = 0, initial_accumulator = 0;
-  OptimizerConfig() = default;
-  OptimizerConfig(Sgd o) : kind(Kind::kSgd), learning_rate(o.learning_rate) {}  // NOLINT: converts
-  OptimizerConfig(Adagrad o)                                                    // NOLINT
-      : kind(Kind::kAdagrad),
-        learning_rate(o.learning_rate),
-        epsilon(o.epsilon),
-        initial_accumulator(o.initial_accumulator) {}
-  OptimizerConfig(RowwiseAdagrad o)  // NOLINT
-      : kind(Kind::kRowwiseAdagrad),
-        learning_rate(o.learning_rate),
-        epsilon(o.epsilon),
-        initial_accumulator(o.initial_accumulator) {}
-};
-
-struct InitializerConfig {
-  enum class Kind { kZeros = 1, kConstant = 2, kUniform = 3, kInverseSqrtDim = 4 } kind = Kind::kZeros;
-  float value = 0, low = 0, high = 0;
-  static InitializerConfig Zeros() { return {}; }
-  static InitializerConfig Constant(float value) { return {Kind::kConstant, value, 0, 0}; }
-  static InitializerConfig Uniform(float low, float high) { return {Kind::kUniform, 0, low, high}; }
-  static InitializerConfig InverseSqrtDim() { return {Kind::kInverseSqrtDim, 0, 0, 0}; }
-};
-
-// What a table is. See proto/rowhouse/v1/table_schema.proto for every field's meaning and range.
-struct TableSpec {
-  std::string name;
-  uint32_t dim = 0;
-  OptimizerConfig optimizer;
-  InitializerConfig initializer;
-  uint64_t seed = 0;
-  DurabilityLevel durability = DurabilityLevel::kAsync;
-  uint64_t num_rows = 0;  // 0: any 64-bit id
-  std::optional<uint64_t> padding_id;
-  bool unseen_reads_zeros = false;
-  bool allow_nan = false;
-  bool frozen = false;
-  bool track_last_push_time = false;
-};
-
 // A table of the cluster. A value; valid as long as the table lives.
 class Table {
  public:
@@ -141,8 +78,9 @@ class Table {
   std::string name_;
 };
 
-// One table's part of a pull. `rows`: ids.size() * dim floats, row i that of ids[i]; repeats are allowed.
-// `stored`, when not empty: ids.size() bytes, 1 for a stored row and 0 for an initial one.
+// One table's part of a pull. `table` is looked at during the call only. `rows`: ids.size() * dim floats, row
+// i that of ids[i]; repeats are allowed. `stored`, when not empty: ids.size() bytes, 1 for a stored row and 0
+// for an initial one.
 struct PullSlice {
   const Table& table;
   absl::Span<const uint64_t> ids;
@@ -182,24 +120,6 @@ struct ScanPage {
   uint32_t state_floats = 0;
 };
 
-struct ClientCounters {
-  uint64_t pulls = 0, pushes = 0, pulled_rows = 0, pushed_rows = 0;
-  uint64_t retries = 0, duplicate_parts = 0, skipped_rows = 0, failed_calls = 0;
-  uint64_t sent_bytes = 0, received_bytes = 0;
-  double wait_seconds = 0;  // time that callers spent inside Pull, Push, Flush and waiting for room
-};
-
-// State of one server, as `rowhouse status` shows it.
-struct ServerStatus {
-  std::string address, version, state;
-  uint32_t server = 0, owned_partitions = 0, partition_count = 0;
-  uint64_t memory_budget_bytes = 0, peak_resident_bytes = 0, resident_bytes = 0;
-  uint64_t resident_rows = 0, resident_row_bytes = 0, stored_rows = 0, stored_row_bytes = 0;
-  uint64_t spill_disk_bytes = 0, log_disk_bytes = 0;
-  uint64_t pulled_rows = 0, spill_read_rows = 0, pushed_rows = 0, duplicate_parts = 0, uptime_seconds = 0,
-           pid = 0;
-};
-
 class Client {
  public:
   // Reaches a server, learns the partition map. Unavailable after retry_timeout; InvalidArgument for a bad
@@ -217,10 +137,14 @@ class Client {
   absl::StatusOr<Table> OpenTable(const std::string& name);
   // The existing table when its fixed fields are those of `spec`, else FailedPrecondition naming the field.
   absl::StatusOr<Table> OpenOrCreateTable(const TableSpec& spec);
+  // NotFound when there is none.
   absl::StatusOr<TableSpec> DescribeTable(const std::string& name);
+  // All tables, by name.
   absl::StatusOr<std::vector<Table>> ListTables();
-  // Changes hyper-parameters, policies, durability, frozen. Open Tables must be opened again.
+  // Changes hyper-parameters, policies, durability, frozen. Open Tables must be opened again. InvalidArgument
+  // naming a field that is fixed; NotFound; Aborted when another change came first.
   absl::StatusOr<Table> AlterTable(const TableSpec& spec);
+  // The table and its rows are gone on every server. NotFound.
   absl::Status DropTable(const std::string& name);
 
   // ---- rows
@@ -229,6 +153,8 @@ class Client {
   absl::Status Pull(std::initializer_list<PullSlice> slices) {
     return Pull(absl::MakeConstSpan(slices.begin(), slices.size()));
   }
+  // The same, later. The future's status is what Pull would return; it may be dropped, but the arrays must
+  // live until it is ready.
   std::future<absl::Status> PullAsync(absl::Span<const PullSlice> slices);
   // Applies and waits. InvalidArgument naming table, id and column for a NaN or an infinity (unless the table
   // allows them).
@@ -247,12 +173,14 @@ class Client {
   absl::Status Flush();
   // Tells servers which rows will be pulled soon. Errors are not reported: it is a hint.
   void Prefetch(const Table& table, absl::Span<const uint64_t> ids);
-  // Deletes rows; exactly once.
+  // Deletes rows; exactly once. Errors as Push. Waits for the acknowledgement.
   absl::Status Delete(const Table& table, absl::Span<const uint64_t> ids);
-  // Deletes rows whose last push was before the time; how many.
+  // Deletes rows whose last push was before the time (seconds since 1970); how many. FailedPrecondition for a
+  // table without track_last_push_time.
   absl::StatusOr<uint64_t> Expire(const Table& table, uint64_t cutoff_unix_seconds);
   // Walks all stored rows in routing-hash order (the same for every number of servers and partitions), a page
-  // at a time, until `visit` returns a status that is not OK, which is then returned.
+  // at a time, until `visit` returns a status that is not OK, which is then returned. DataLoss for a damaged
+  // row, named.
   absl::Status Scan(const Table& table, bool with_state,
                     const std::function<absl::Status(const ScanPage&)>& visit);
 
@@ -264,6 +192,18 @@ class Client {
   uint32_t partition_count() const;
   // One for each server; a server that does not answer has state "unreachable".
   absl::StatusOr<std::vector<ServerStatus>> ServerStatuses();
+  // The table on each server. NotFound; Unavailable, naming the server, when one does not answer.
+  absl::StatusOr<std::vector<TableStatus>> TableStatuses(const std::string& name);
+
+  // ---- operators
+  // Living writers, by name.
+  absl::StatusOr<std::vector<WriterInfo>> ListWriters();
+  // Declares a writer dead on every server; its id. `id` 0: whoever has the name now, else Aborted when that
+  // is another. NotFound when nobody living has the name.
+  absl::StatusOr<uint64_t> EndWriter(const std::string& name, uint64_t id = 0);
+  // Has one server stop as SIGTERM does; how long that takes at most. InvalidArgument for an index that is no
+  // server's; Unavailable when it does not answer.
+  absl::StatusOr<std::chrono::milliseconds> DrainServer(uint32_t server);
 
  private:
   explicit Client(std::unique_ptr<ClientImpl> impl);
