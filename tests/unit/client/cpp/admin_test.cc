@@ -75,6 +75,24 @@ TEST(Tables, ADropWhoseAnswerWasLostIsDone) {
   EXPECT_EQ(call, 2);
 }
 
+TEST(Tables, ACreateWhoseAnswerWasLostIsTheTableThatWasAskedFor) {
+  FakeCluster cluster({});
+  auto client = *cluster.Connect();
+  std::atomic<int> calls{0};
+  cluster.SetFaults([&](ServerId, absl::string_view method, const std::string&) {
+    Fault fault;
+    if (method == kCreateTable && calls.fetch_add(1) == 0) fault.kind = Fault::kApplyThenError;
+    return fault;
+  });
+  const auto made = client->CreateTable(Spec("a", 3));
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_EQ(made->dim(), 3u);
+  // Without a lost answer, and for another table, the name is taken.
+  EXPECT_EQ(client->CreateTable(Spec("a", 3)).status().code(), absl::StatusCode::kAlreadyExists);
+  calls = 0;
+  EXPECT_EQ(client->CreateTable(Spec("a", 4)).status().code(), absl::StatusCode::kAlreadyExists);
+}
+
 TEST(Tables, AnotherServerAnswersWhenOneIsLost) {
   FakeOptions fake;
   fake.servers = 2;

@@ -215,5 +215,58 @@ TEST(Local, ErrorsOfTheServerComeThrough) {
   EXPECT_EQ(Client::Connect(options).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+TEST_F(LocalClient, TellsOfTablesAndWritersAndEndsOne) {
+  auto client = Connect();
+  ASSERT_NE(client, nullptr);
+  EXPECT_TRUE(client->ListWriters()->empty()) << "a client that has not pushed is no writer";
+  const Table table = client->CreateTable({.name = "t", .dim = 2, .optimizer = Adagrad(0.1f)}).value();
+  std::vector<uint64_t> ids = {1, 2, 3};
+  std::vector<float> rows(6);
+  ASSERT_TRUE(client->Pull({{table, ids, absl::MakeSpan(rows)}}).ok());
+  EXPECT_TRUE(client->ListWriters()->empty()) << "a pull needs no writer";
+  ASSERT_TRUE(client->Push({GradientSlice{.table = table, .ids = ids, .values = rows}}).ok());
+
+  const auto statuses = client->TableStatuses("t");
+  ASSERT_TRUE(statuses.ok()) << statuses.status();
+  ASSERT_EQ(statuses->size(), 1u);
+  EXPECT_EQ((*statuses)[0].row_bytes, 16u);
+  EXPECT_EQ((*statuses)[0].stored_rows, 3u);
+  EXPECT_EQ((*statuses)[0].pulled_rows, 3u);
+  EXPECT_EQ((*statuses)[0].pushed_rows, 3u);
+  EXPECT_TRUE(absl::IsNotFound(client->TableStatuses("none").status()));
+
+  const auto writers = client->ListWriters();
+  ASSERT_TRUE(writers.ok()) << writers.status();
+  ASSERT_EQ(writers->size(), 1u);
+  EXPECT_EQ((*writers)[0].name, "trainer");
+  EXPECT_EQ((*writers)[0].id, client->writer_id());
+  EXPECT_TRUE(absl::IsAborted(client->EndWriter("trainer", client->writer_id() + 1).status()));
+  EXPECT_EQ(client->EndWriter("trainer").value(), client->writer_id());
+  EXPECT_TRUE(absl::IsNotFound(client->EndWriter("trainer").status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(client->EndWriter("no such name").status()));
+  const auto refused = client->Push({GradientSlice{.table = table, .ids = ids, .values = rows}});
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused.status())) << refused.status();
+  EXPECT_EQ((*client->TableStatuses("t"))[0].pushed_rows, 3u) << "the dead writer's push changed nothing";
+}
+
+TEST_F(LocalClient, ItsServerIsNotDrainedFromOutside) {
+  auto client = Connect();
+  ASSERT_NE(client, nullptr);
+  EXPECT_TRUE(absl::IsFailedPrecondition(client->DrainServer(0).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(client->DrainServer(1).status()));
+}
+
+TEST_F(LocalClient, ServerStatusTellsTheLedger) {
+  auto client = Connect();
+  ASSERT_NE(client, nullptr);
+  const ServerStatus status = client->ServerStatuses().value().at(0);
+  EXPECT_NE(status.cluster, 0u);
+  EXPECT_NE(status.history, 0u);
+  const auto slabs = std::find_if(status.memory.begin(), status.memory.end(),
+                                  [](const MemoryLineStatus& line) { return line.name == "row_slabs"; });
+  ASSERT_NE(slabs, status.memory.end());
+  EXPECT_LE(slabs->bytes, slabs->limit_bytes);
+}
+
 }  // namespace
 }  // namespace rowhouse
