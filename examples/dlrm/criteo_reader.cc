@@ -49,7 +49,11 @@ absl::Status ParseId(absl::string_view text, int column, uint64_t* id) {
   if (error != std::errc() || end != text.data() + text.size() || text.size() > 8) {
     return BadField("expected 1 to 8 hex digits or nothing", column, text);
   }
-  *id = number;
+  // Each string is an id of its own: "a", "0a" and "A" are three. Criteo's own, eight lower-case digits, are
+  // their number.
+  uint64_t capitals = 0;
+  for (size_t i = 0; i < text.size(); ++i) capitals |= uint64_t{text[i] >= 'A' && text[i] <= 'F'} << i;
+  *id = number | uint64_t{8 - text.size()} << 33 | capitals << 40;
   return absl::OkStatus();
 }
 

@@ -19,13 +19,14 @@ namespace rowhouse::dlrm {
 
 inline constexpr int kDenseCount = 13;
 inline constexpr int kSparseCount = 26;
-// The id of an empty categorical field; all others are below 2^32.
+// The id of an empty categorical field. A field of eight lower-case hex digits has its number, below 2^32, as
+// id; other strings have ids of their own above.
 inline constexpr uint64_t kEmptyFieldId = uint64_t{1} << 32;
 
 struct Sample {
   float label = 0;
   std::array<float, kDenseCount> dense;    // log(1 + max(x, 0)); 0 when empty
-  std::array<uint64_t, kSparseCount> ids;  // value of the hex field; kEmptyFieldId when empty
+  std::array<uint64_t, kSparseCount> ids;  // one for each distinct string; kEmptyFieldId when empty
 };
 
 // InvalidArgument naming the column and its text. `line` has no newline; one '\r' at its end is ignored.

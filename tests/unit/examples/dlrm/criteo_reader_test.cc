@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 
 #include "tests/unit/examples/dlrm/test_files.h"
 
@@ -67,11 +68,23 @@ TEST(CriteoLine, ErrorsNameColumnAndText) {
   EXPECT_FALSE(ParseCriteoLine("", &sample).ok());
 }
 
+TEST(CriteoLine, EachStringIsAnIdOfItsOwn) {
+  std::set<uint64_t> ids;
+  const std::vector<std::string> strings = {"",   "0",  "00", "a",  "A",  "0a",       "0A",       "0000000a",
+                                            "aA", "Aa", "AA", "aa", "10", "0000000A", "00000000", "ffffffff"};
+  for (const std::string& text : strings) {
+    Sample sample;
+    ASSERT_TRUE(ParseCriteoLine(Line("0", "0", text), &sample).ok()) << text;
+    ids.insert(sample.ids[0]);
+  }
+  EXPECT_EQ(ids.size(), strings.size());
+}
+
 TEST(CriteoReader, SkipsAndCountsBadLines) {
   TestDirectory directory;
   const std::string path = directory.File("a.tsv");
-  WriteText(path,
-            Line("1", "1", "a") + "\nrubbish\n" + Line("x", "1", "b") + "\n" + Line("0", "1", "c") + "\n");
+  WriteText(path, Line("1", "1", "0000000a") + "\nrubbish\n" + Line("x", "1", "0000000b") + "\n" +
+                      Line("0", "1", "0000000c") + "\n");
   CriteoReader reader({path}, false);
   Sample sample;
   ASSERT_TRUE(*reader.Next(&sample));
@@ -87,7 +100,7 @@ TEST(CriteoReader, SkipsAndCountsBadLines) {
 TEST(CriteoReader, StrictRefusesABadLineByNumber) {
   TestDirectory directory;
   const std::string path = directory.File("a.tsv");
-  WriteText(path, Line("1", "1", "a") + "\n\n");
+  WriteText(path, Line("1", "1", "0000000a") + "\n\n");
   CriteoReader reader({path}, true);
   Sample sample;
   ASSERT_TRUE(*reader.Next(&sample));
@@ -98,8 +111,8 @@ TEST(CriteoReader, StrictRefusesABadLineByNumber) {
 
 TEST(CriteoReader, ReadsPlainAndGzipFilesInOrder) {
   TestDirectory directory;
-  WriteGzip(directory.File("a.tsv.gz"), Line("1", "1", "a") + "\n");
-  WriteText(directory.File("b.tsv"), Line("0", "1", "b"));  // no newline at the end
+  WriteGzip(directory.File("a.tsv.gz"), Line("1", "1", "0000000a") + "\n");
+  WriteText(directory.File("b.tsv"), Line("0", "1", "0000000b"));  // no newline at the end
   WriteText(directory.File("c.tsv"), "");
   CriteoReader reader({directory.File("a.tsv.gz"), directory.File("b.tsv"), directory.File("c.tsv")}, true);
   Sample sample;
@@ -156,11 +169,11 @@ TEST(CriteoReader, EndlessLineIsRefused) {
 
 TEST(ListCriteoFiles, ListsByNameWhatHoldsSamples) {
   TestDirectory directory;
-  WriteText(directory.File("b.tsv"), "a bad first line\n" + Line("0", "1", "b") + "\n");
-  WriteGzip(directory.File("a.tsv.gz"), Line("1", "1", "a") + "\n");
+  WriteText(directory.File("b.tsv"), "a bad first line\n" + Line("0", "1", "0000000b") + "\n");
+  WriteGzip(directory.File("a.tsv.gz"), Line("1", "1", "0000000a") + "\n");
   WriteText(directory.File("parts.tsv"), "name\trows\nday_0\t1000\n");
   WriteText(directory.File("empty.tsv"), "");
-  WriteText(directory.File("notes.txt"), Line("1", "1", "a"));
+  WriteText(directory.File("notes.txt"), Line("1", "1", "0000000a"));
   std::vector<std::string> left_out;
   const auto files = ListCriteoFiles(directory.path(), 2, &left_out);
   ASSERT_TRUE(files.ok()) << files.status();
@@ -170,7 +183,7 @@ TEST(ListCriteoFiles, ListsByNameWhatHoldsSamples) {
 
 TEST(ListCriteoFiles, DamagedFileIsLeftToTheReader) {
   TestDirectory directory;
-  WriteGzip(directory.File("a.tsv.gz"), Line("1", "1", "a") + "\n");
+  WriteGzip(directory.File("a.tsv.gz"), Line("1", "1", "0000000a") + "\n");
   WriteText(directory.File("a.tsv.gz"), ReadText(directory.File("a.tsv.gz")).substr(0, 15));
   std::vector<std::string> left_out;
   const auto files = ListCriteoFiles(directory.path(), 1, &left_out);
