@@ -224,6 +224,7 @@ absl::Status ServerImpl::OpenRows() {
   rows.io = executors_.io.get();
   rows.spill = spill_.get();
   rows.ledger = &ledger_;
+  rows.on_spill_read = SpillReadObserver(&metrics_);
   RH_ASSIGN_OR_RETURN(rows_, MakeTieredRowStore(rows));
   tables_ = std::make_unique<TableRegistry>(rows_.get());
   return absl::OkStatus();
@@ -238,7 +239,8 @@ absl::Status ServerImpl::RecoverPartitions() {
                  .segment_bytes = options_.log_segment_bytes,
                  .sync_interval_micros = options_.log_sync_interval_ms * 1000,
                  .max_queued_bytes = plan_.log_queue_bytes,
-                 .low_water_free_bytes = options_.disk_low_water_bytes};
+                 .low_water_free_bytes = options_.disk_low_water_bytes,
+                 .on_sync = LogSyncObserver(&metrics_)};
   options.log_identity = {.cluster = directory_.identity.cluster,
                           .server = options_.server_index,
                           .history = directory_.identity.history};
@@ -298,8 +300,10 @@ void ServerImpl::MakeServices() {
   rules.max_message_bytes = plan_.max_message_bytes;
   rules.tables = tables_.get();
   rules.on_unknown_table = [this] { return catalog_->CheckFresh(); };
-  embedding_ = std::make_unique<EmbeddingService>(EmbeddingService::Parts{
-      .partitions = partitions_.get(), .admission = &admission_, .rules = std::move(rules)});
+  embedding_ = std::make_unique<EmbeddingService>(EmbeddingService::Parts{.partitions = partitions_.get(),
+                                                                          .admission = &admission_,
+                                                                          .rules = std::move(rules),
+                                                                          .metrics = &metrics_});
   admin_ =
       std::make_unique<AdminService>(AdminService::Parts{.catalog = catalog_.get(),
                                                          .tables = tables_.get(),

@@ -59,6 +59,31 @@ void RegisterRows(const MetricSources& sources, MetricsRegistry* registry) {
         });
         return samples;
       });
+  registry->AddGaugesCallback(
+      "rowhouse_row_bytes",
+      "Bytes of rows (weights, state, columns) by table and tier: memory, stored (in all)",
+      [tables = sources.tables, rows] {
+        Samples samples;
+        for (const auto& table : tables->List()) {
+          const RowStats stats = rows->Stats(table->id());
+          const double each = table->layout().row_bytes();
+          const std::string& name = table->schema()->name;
+          samples.push_back({{{"table", name}, {"tier", "memory"}}, each * double(stats.resident_rows)});
+          samples.push_back({{{"table", name}, {"tier", "stored"}}, each * double(stats.stored_rows)});
+        }
+        return samples;
+      });
+  registry->AddGaugesCallback(
+      "rowhouse_pull_hit_ratio", "Part of the pulled ids since start that needed no read of spill, by table",
+      [each_table] {
+        Samples samples;
+        each_table([&](const std::string& table, const RowStats& stats) {
+          const double pulled = double(stats.read_rows);
+          const double missed = double(stats.spill_read_rows);
+          samples.push_back({{{"table", table}}, pulled == 0 ? 1 : 1 - missed / pulled});
+        });
+        return samples;
+      });
   const auto counter = [&](const char* name, const char* help, uint64_t RowStats::*field) {
     registry->AddCountersCallback(name, help, [each_table, field] {
       Samples samples;
@@ -94,9 +119,9 @@ void RegisterOrder(const MetricSources& sources, MetricsRegistry* registry) {
   };
   log_counter("rowhouse_log_records_total", "Records written to the push log", &LogStats::records);
   log_counter("rowhouse_log_written_bytes_total", "Bytes written to the push log", &LogStats::bytes);
-  log_counter("rowhouse_log_syncs_total", "Syncs of the push log", &LogStats::syncs);
-  registry->AddCounterCallback("rowhouse_log_sync_seconds_total", "Time spent in syncs of the push log", {},
-                               [partitions] { return partitions->stats().log.sync_seconds; });
+  registry->AddGaugeCallback(
+      "rowhouse_sweep_lag_bytes", "Bytes of the push log since the last sweep began: what a restart replays",
+      {}, [partitions] { return static_cast<double>(partitions->stats().bytes_to_replay); });
   const auto log_gauge = [&](const char* name, const char* help, uint64_t LogStats::*field) {
     registry->AddGaugeCallback(
         name, help, {}, [partitions, field] { return static_cast<double>(partitions->stats().log.*field); });
@@ -107,6 +132,26 @@ void RegisterOrder(const MetricSources& sources, MetricsRegistry* registry) {
 }
 
 }  // namespace
+
+std::function<void(double)> LogSyncObserver(MetricsRegistry* registry) {
+  prometheus::Histogram& seconds =
+      registry->AddHistogram("rowhouse_log_sync_seconds", "Time of each sync of the push log to its disk.",
+                             {}, MetricsRegistry::LatencyBuckets());
+  return [&seconds](double took) { seconds.Observe(took); };
+}
+
+std::function<void(double, uint64_t)> SpillReadObserver(MetricsRegistry* registry) {
+  prometheus::Histogram& seconds =
+      registry->AddHistogram("rowhouse_spill_read_seconds", "Time of each read of spill, of up to 32 rows.",
+                             {}, MetricsRegistry::LatencyBuckets());
+  prometheus::Counter& rows =
+      registry->AddCounter("rowhouse_spill_looked_up_rows_total",
+                           "Rows looked up in spill by pulls, pushes and prefetches, found or not.");
+  return [&seconds, &rows](double took, uint64_t count) {
+    seconds.Observe(took);
+    rows.Increment(static_cast<double>(count));
+  };
+}
 
 void RegisterServerMetrics(const MetricSources& sources, MetricsRegistry* registry) {
   registry->AddGaugeCallback("rowhouse_build_info", "1, with the version of the binary",

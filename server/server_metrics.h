@@ -3,6 +3,8 @@
 // What /metrics says of a server beside what the parts register themselves: read from their counters at each
 // scrape.
 
+#include <functional>
+
 #include "common/memory_ledger.h"
 #include "common/metrics.h"
 #include "server/partition/partition_set.h"
@@ -19,6 +21,10 @@ struct MetricSources {
   const PartitionSet* partitions = nullptr;
   uint64_t memory_budget_bytes = 0;
 };
+
+// What the log and the row store tell of each sync and of each read of spill. `registry` outlives them.
+std::function<void(double seconds)> LogSyncObserver(MetricsRegistry* registry);
+std::function<void(double seconds, uint64_t rows)> SpillReadObserver(MetricsRegistry* registry);
 
 void RegisterServerMetrics(const MetricSources& sources, MetricsRegistry* registry);
 

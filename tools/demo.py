@@ -28,6 +28,7 @@ STOP_TIMEOUT_S = 60
 TRAINER_STOP_TIMEOUT_S = 10
 WARM_START_S = 15          # a run that finds its data begins to train within this
 ROWS_OVER_MEMORY = 4       # rows written / memory of all servers
+SPILL_SHARE = 0.2          # of pulled rows, read from spill
 CONTROL_GAP = 0.05         # AUC above untrained embeddings
 TWIN_GAP, QUICK_TWIN_GAP = 0.003, 0.01
 FULL = ["--rows", "1300000", "--test-rows", "100000"]
@@ -64,7 +65,7 @@ def parse_flags():
     parser.add_argument("--servers", type=int, default=3, help="servers of the cluster (default %(default)s)")
     parser.add_argument("--memory-budget", type=parse_bytes, default="128MiB", help="of each server (default %(default)s)")
     parser.add_argument("--keep", action="store_true", help="keep the servers' data and logs")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the data: tables fit in memory, half a minute")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the data, a minute: rows outgrow the servers' row memory, not their whole budgets")
     flags = parser.parse_args()
     if not 1 <= flags.servers <= 64:
         parser.error(f"--servers must be 1 to 64, got {flags.servers}")
@@ -251,7 +252,8 @@ def check_promises(flags, run):
     if not flags.quick and flags.data is None:
         promises.append((f"rows written are at least {ROWS_OVER_MEMORY} times the memory of all servers",
                          ratio >= ROWS_OVER_MEMORY, f"{format_bytes(storage['stored_bytes'])} = {ratio:.2f} times"))
-        promises.append(("cold rows are read back from spill", storage["spill_read_rows"] > 0,
+        promises.append((f"at least {100 * SPILL_SHARE:.0f}% of pulled rows are read from spill",
+                         storage["spill_read_share"] >= SPILL_SHARE,
                          f"{100 * storage['spill_read_share']:.2f}% of {storage['pulled_rows']} pulled rows"))
     return promises
 

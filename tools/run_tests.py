@@ -3,7 +3,8 @@
 """./x test: builds and runs every CI lane, then prints one closing line for all of them.
 
 Lanes (--lane NAME runs one; --list names them): check, release, asan, thread-safety, coverage (not in the default set).
-A skipped test fails the run unless tests/allowed_skips.txt names it with a reason.
+A skipped test fails the run unless tests/allowed_skips.txt names it with a reason. A test that a file of tests/e2e skips by itself is
+named FILE.CLASS.TEST, as in e2e_kill.Kill.test_sync.
 """
 import argparse
 import os
@@ -13,8 +14,10 @@ import sys
 import time
 import xml.etree.ElementTree as ElementTree
 
+OUTPUT_BYTES = 1 << 20  # of one test, kept in ctest's report: what it says of skips must not be cut off
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SKIPS = os.path.join(ROOT, "tests", "allowed_skips.txt")
+UNITTEST_PREFIX = "e2e_"  # tests that are unittest programs, see tests/e2e/CMakeLists.txt
 
 
 class Totals:
@@ -50,7 +53,7 @@ def ctest(preset, totals, only, label=None, jobs=2, env=None):
     if os.path.exists(report):
         os.remove(report)
     command = ["ctest", "--test-dir", os.path.join("build", preset), "--output-on-failure", "--output-junit", report,
-               "-j", str(jobs), "--progress", "--no-tests=error" if not only else "--no-tests=ignore"]
+               "--test-output-size-passed", str(OUTPUT_BYTES), "--test-output-size-failed", str(OUTPUT_BYTES), "-j", str(jobs), "--progress", "--no-tests=error" if not only else "--no-tests=ignore"]
     if label:
         command += ["-L", label]
     if only:
@@ -64,8 +67,43 @@ def ctest(preset, totals, only, label=None, jobs=2, env=None):
         status, name = case.get("status"), case.get("name")
         if status in ("notrun", "disabled") or case.find("skipped") is not None:
             totals.skipped.append(name)
+            continue
+        totals.one(f"{preset}: {name}", status == "run")
+        if name.startswith(UNITTEST_PREFIX):
+            note_skips_inside(totals, name, case.findtext("system-out") or "")
+
+
+def skips_inside(name, output):
+    """(the tests that a unittest program skipped, as NAME.CLASS.TEST; how many tests it ran), from what it printed with -v."""
+    skipped, last = [], "?"
+    for line in output.splitlines():
+        test = re.match(r"(\w+) \(__main__\.?([\w.]*)\)", line)
+        if test:
+            method, owner = test[1], test[2]  # Class.test_x, or Class for setUpClass, or nothing for setUpModule
+            last = ".".join(part for part in (name, owner, None if owner.endswith(f".{method}") else method) if part)
+        if re.search(r"(^|\.\.\. )skipped ['\"]", line):  # not always on the line of the name: docstrings, prints
+            skipped.append(last)
+    counts = re.findall(r"^(?:OK|FAILED) \(.*skipped=(\d+)", output, re.M)
+    missing = (int(counts[-1]) if counts else 0) - len(skipped)
+    skipped += [f"{name} (a test whose name is not printed)"] * max(0, missing)
+    ran = re.findall(r"^Ran (\d+) tests? in ", output, re.M)
+    return skipped, int(ran[-1]) if ran else 0
+
+
+def note_skips_inside(totals, name, output):
+    skipped, ran = skips_inside(name, output)
+    totals.skipped += skipped
+    if ran == 0:
+        totals.one(f"{name} ran no test", False)
+
+
+def judge_skips(totals, allowed):
+    """Prints each skipped test with its reason, or counts it as failed."""
+    for name in sorted(set(totals.skipped)):
+        if allowed.get(name):
+            print(f"skipped: {name}: {allowed[name]}")
         else:
-            totals.one(f"{preset}: {name}", status == "run")
+            totals.one(f"{name} was skipped, and tests/allowed_skips.txt gives no reason for it", False)
 
 
 def lane_check(totals, only):
@@ -141,12 +179,7 @@ def main():
         print(f"\n==== lane {lane}", flush=True)
         LANES[lane](totals, args.only)
         took.append((lane, time.monotonic() - started))
-    allowed = allowed_skips()
-    for name in sorted(set(totals.skipped)):
-        if name in allowed:
-            print(f"skipped: {name}: {allowed[name]}")
-        else:
-            totals.one(f"{name} was skipped, and tests/allowed_skips.txt does not name it", False)
+    judge_skips(totals, allowed_skips())
     print()
     for lane, seconds in took:
         print(f"lane {lane}: {seconds / 60:.1f} min")

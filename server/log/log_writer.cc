@@ -366,9 +366,11 @@ absl::Status ThreadedLogWriter::SyncSegment() {
   absl::Status synced = segment_->Sync();
   if (!synced.ok()) return Stop(synced);
   unsynced_ = false;
+  const double seconds = static_cast<double>(clock_->NowMonotonicNanos() - begin) * 1e-9;
+  if (options_.on_sync) options_.on_sync(seconds);
   absl::MutexLock lock(&mu_);
   ++stats_.syncs;
-  stats_.sync_seconds += static_cast<double>(clock_->NowMonotonicNanos() - begin) * 1e-9;
+  stats_.sync_seconds += seconds;
   return absl::OkStatus();
 }
 

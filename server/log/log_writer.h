@@ -45,6 +45,8 @@ struct LogOptions {
   uint64_t max_queued_bytes = 64ull << 20;  // Append fails with ResourceExhausted beyond
   uint64_t low_water_free_bytes = 64ull
                                   << 20;  // Append fails with ResourceExhausted when the disk has less free
+  std::function<void(double seconds)>
+      on_sync;  // told how long each sync took, on the log's thread; may be null
 };
 
 struct LogStats {

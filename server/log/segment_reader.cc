@@ -175,9 +175,9 @@ absl::StatusOr<bool> SegmentReader::StepFooter(SegmentEnd* end) {
   if (!footer.ok()) return footer.status();
   index_.next_sequence = end->next_sequence;
   if (*footer != index_) {
-    return absl::DataLossError(
-        absl::StrCat("log segment ", path_, ", offset ", end->good_bytes,
-                     ": the footer disagrees with the records before it; put back a copy of this server's data directory"));
+    return absl::DataLossError(absl::StrCat("log segment ", path_, ", offset ", end->good_bytes,
+                                            ": the footer disagrees with the records before it; put back a "
+                                            "copy of this server's data directory"));
   }
   end->good_bytes += kFooterHeaderBytes + footer->entries.size() * kFooterEntryBytes;
   end->has_footer = true;

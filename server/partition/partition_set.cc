@@ -205,6 +205,7 @@ void PartitionSet::Pull(const PullRequest* request, absl::AnyInvocable<void(Pull
     FilterPull(*request, *op);
   }
   parts_.rows->ReadResident(absl::MakeSpan(op->batches));
+  MarkStage(request->stages, "memory");
   const auto finish = [this, op]() {
     op->Scatter();
     op->tables.clear();
@@ -216,8 +217,10 @@ void PartitionSet::Pull(const PullRequest* request, absl::AnyInvocable<void(Pull
     finish();
     return;
   }
-  parts_.io->Post([this, op, finish]() {
+  parts_.io->Post([this, op, finish, request]() {
+    MarkStage(request->stages, "wait for an I/O thread");
     op->outcome.status = parts_.rows->ReadMisses(absl::MakeSpan(op->batches));
+    MarkStage(request->stages, "spill");
     finish();
   });
 }
@@ -275,11 +278,14 @@ void PartitionSet::FinishOne(const std::shared_ptr<PushOperation>& op) {
             [](const auto& a, const auto& b) { return a.partition < b.partition; });
   duplicate_parts_ += outcome.duplicate_parts;
   skipped_rows_ += outcome.skipped_rows;
+  MarkStage(op->request->stages, "log and apply");
   op->done(std::move(outcome));
   End();
 }
 
 void PartitionSet::RunPush(std::shared_ptr<PushOperation> op) {
+  StageTimes* const stages = op->request->stages;
+  MarkStage(stages, "wait for a worker");
   std::vector<std::shared_ptr<Table>> tables;
   for (const PushTableRequest& slice : op->request->tables) {
     auto table = parts_.tables->Find(slice.table);
@@ -299,6 +305,7 @@ void PartitionSet::RunPush(std::shared_ptr<PushOperation> op) {
     absl::MutexLock lock(&op->mu);
     op->outcome.skipped_rows = split.skipped_rows;
   }
+  MarkStage(stages, "split");
   std::vector<SplitPush::PartitionPart> fresh = KeepNewParts(*op, std::move(split.parts));
   // All parts' cold rows are read together, in parallel.
   std::vector<RowBatch> batches;
@@ -307,6 +314,7 @@ void PartitionSet::RunPush(std::shared_ptr<PushOperation> op) {
       batches.push_back({.table = slice.table, .partition = partition, .ids = slice.ids});
   }
   const absl::Status pinned = parts_.rows->Pin(batches);
+  MarkStage(stages, "pin");
   if (!pinned.ok()) {
     for (const auto& [partition, part] : fresh) op->AddFailure(by_id_[partition], pinned);
     fresh.clear();
@@ -374,7 +382,9 @@ PartitionSetStats PartitionSet::stats() const {
                           .skipped_rows = skipped_rows_,
                           .push_parts = push_parts_,
                           .sweeps = sweeps_};
-  if (log_ != nullptr) stats.log = log_->stats();
+  if (log_ == nullptr) return stats;
+  stats.log = log_->stats();
+  stats.bytes_to_replay = stats.log.bytes + bytes_at_recovery_ - swept_log_bytes_;
   return stats;
 }
 

@@ -35,6 +35,7 @@ struct PartitionSetOptions {
 
 struct PartitionSetStats {
   uint64_t duplicate_parts = 0, skipped_rows = 0, push_parts = 0, sweeps = 0;
+  uint64_t bytes_to_replay = 0;  // log bytes since the last sweep began: what a restart now would read again
   LogStats log;
 };
 
@@ -134,7 +135,8 @@ class PartitionSet {
   std::atomic<LogWriter*> log_to_sync_{
       nullptr};  // log_, for row store threads that run while Recover opens it
   std::atomic<uint64_t> duplicate_parts_{0}, skipped_rows_{0}, push_parts_{0}, sweeps_{0};
-  absl::Mutex system_mu_;  // one system record at a time
+  std::atomic<uint64_t> bytes_at_recovery_{0}, swept_log_bytes_{0};  // their sum is what the log has taken
+  absl::Mutex system_mu_;                                            // one system record at a time
   absl::Mutex sweep_all_mu_;
   // Guarded.
   mutable absl::Mutex mu_;

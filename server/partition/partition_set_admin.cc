@@ -50,6 +50,7 @@ absl::Status PartitionSet::Recover() {
   }
   RH_ASSIGN_OR_RETURN(log_, OpenLog(parts_.fs, parts_.clock, options_.log, options_.log_identity, recovered));
   log_to_sync_ = log_.get();
+  bytes_at_recovery_ = log_->stats().disk_bytes;
   for (auto& partition : owned_) partition->SetLog(log_.get());
   RH_RETURN_IF_ERROR(FinishDrops());
   // A table that every partition's order has is served even while the meta store cannot be asked.
@@ -215,6 +216,7 @@ absl::Status PartitionSet::SyncLog() {
 
 absl::Status PartitionSet::SweepAll() {
   absl::MutexLock lock(&sweep_all_mu_);
+  const uint64_t log_bytes = log_->stats().bytes + bytes_at_recovery_;
   std::vector<Lsn> redo;
   for (auto& partition : owned_) {
     RH_ASSIGN_OR_RETURN(const Lsn lsn, partition->Sweep());
@@ -223,6 +225,7 @@ absl::Status PartitionSet::SweepAll() {
   RH_RETURN_IF_ERROR(parts_.rows->FlushSpill());
   for (size_t i = 0; i < owned_.size(); ++i) owned_[i]->SetDurableRedoLsn(redo[i]);
   ++sweeps_;
+  swept_log_bytes_ = log_bytes;
   return log_->RemoveSegments([this](PartitionId p, Lsn highest) {
     const Partition* partition = this->partition(p);
     return partition != nullptr && partition->durable_redo_lsn() >= highest;

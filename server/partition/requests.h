@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "common/bytes.h"
+#include "common/stage_times.h"
 #include "common/types.h"
 #include "server/log/record.h"
 #include "server/row/row_store.h"
@@ -40,6 +41,7 @@ struct PullRequest {
   std::vector<PartitionPosition> epochs;
   std::vector<PartitionPosition> min_lsn;
   std::vector<PullTableRequest> tables;
+  StageTimes* stages = nullptr;  // marked on the way when there is one; lives until the answer
 };
 
 struct PullOutcome {
@@ -68,6 +70,7 @@ struct PushRequest {
   uint32_t rank = 0;
   std::vector<PartitionPosition> epochs;
   std::vector<PushTableRequest> tables;
+  StageTimes* stages = nullptr;  // as in PullRequest
 };
 
 struct PushOutcome {

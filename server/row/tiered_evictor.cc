@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "absl/time/clock.h"
 #include "common/status_macros.h"
 #include "server/row/tiered_row_store_impl.h"
 
@@ -67,8 +66,8 @@ void TieredRowStore::EvictorLoop() {
         continue;
       }
       // All is pinned, or spill takes nothing: what is dirty stays dirty, and is tried again.
-      const absl::Time until = absl::Now() + pause;
-      while (!stopping_ && absl::Now() < until) kick_.WaitWithDeadline(&wait_mu_, until);
+      const absl::Time until = Now() + pause;
+      while (!stopping_ && Now() < until) kick_.WaitWithTimeout(&wait_mu_, until - Now());
       if (!gained.ok()) pause = std::min(pause * 2, kLongestPause);
     }
   }

@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "common/check.h"
 #include "common/executor.h"
 #include "common/limits.h"
@@ -28,10 +27,10 @@ absl::Status TieredRowStore::CheckImage(const SpillKey& key, Id id, uint32_t row
                                         const SpillValue& value) {
   if (value.payload.size() == row_bytes && value.lsn != 0 && value.lsn <= limits::kMaxLsn)
     return absl::OkStatus();
-  return absl::DataLossError(absl::StrCat("spill: row ", id, " of table ", key.table, " in partition ",
-                                          key.partition, " has ", value.payload.size(), " bytes and LSN ",
-                                          value.lsn, ", expected ", row_bytes,
-                                          " bytes and an LSN of 1 to 2^48 - 1; put back a copy of this server's data directory"));
+  return absl::DataLossError(
+      absl::StrCat("spill: row ", id, " of table ", key.table, " in partition ", key.partition, " has ",
+                   value.payload.size(), " bytes and LSN ", value.lsn, ", expected ", row_bytes,
+                   " bytes and an LSN of 1 to 2^48 - 1; put back a copy of this server's data directory"));
 }
 
 IndexEntry* TieredRowStore::PlaceLoading(IndexSegment* segment, Id id, uint64_t hash, SlotCache* slots) {
@@ -78,6 +77,7 @@ absl::Status TieredRowStore::LoadGroup(absl::Span<LoadItem> items,
   keys.reserve(items.size());
   for (const LoadItem& item : items) keys.push_back(item.key);
   absl::Status damage;
+  const int64_t begun = clock_->NowMonotonicNanos();
   absl::Status status = options_.spill->Read(keys, [&](size_t i, const SpillValue& value) {
     absl::Status checked = CheckImage(items[i].key, items[i].id, items[i].table->row_bytes(), value);
     if (!checked.ok()) {
@@ -87,6 +87,9 @@ absl::Status TieredRowStore::LoadGroup(absl::Span<LoadItem> items,
     seen(items[i], &value);
     FinishLoad(&items[i], &value, /*failed=*/false);
   });
+  if (options_.on_spill_read) {
+    options_.on_spill_read(static_cast<double>(clock_->NowMonotonicNanos() - begun) * 1e-9, items.size());
+  }
   status.Update(damage);
   for (LoadItem& item : items) {
     if (item.finished) continue;
@@ -168,8 +171,8 @@ size_t TieredRowStore::PlacePrefetches(const TablePtr& table, absl::Span<const I
 
 // A hint: errors are left to the pull that will need the rows.
 void TieredRowStore::PrefetchGroup(const TablePtr& table, absl::Span<const Id> ids) {
-  const absl::Time deadline = absl::Now() + kPrefetchPatience;
-  while (!ids.empty() && absl::Now() < deadline) {
+  const absl::Time deadline = Now() + kPrefetchPatience;
+  while (!ids.empty() && Now() < deadline) {
     {
       absl::MutexLock lock(&wait_mu_);
       if (stopping_) return;
@@ -189,7 +192,7 @@ void TieredRowStore::AwaitChange(absl::Time deadline) {
   waiters_.fetch_add(1);
   {
     absl::MutexLock lock(&wait_mu_);
-    changed_.WaitWithDeadline(&wait_mu_, std::min(deadline, absl::Now() + kWaitStep));
+    changed_.WaitWithTimeout(&wait_mu_, std::min(deadline - Now(), kWaitStep));
   }
   waiters_.fetch_sub(1);
 }

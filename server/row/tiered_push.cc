@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "common/check.h"
 #include "common/limits.h"
 #include "common/status_macros.h"
@@ -177,7 +176,7 @@ absl::Status TieredRowStore::PinTimeout(const PinJob& job) const {
 bool TieredRowStore::TakeTurn(absl::Time deadline) {
   absl::MutexLock lock(&turn_mu_);
   const auto is_free = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mu_) { return !turn_taken_; };
-  if (!turn_mu_.AwaitWithDeadline(absl::Condition(&is_free), deadline)) return false;
+  if (!turn_mu_.AwaitWithTimeout(absl::Condition(&is_free), deadline - Now())) return false;
   turn_taken_ = true;
   room_waiters_.fetch_add(1);
   return true;
@@ -191,7 +190,7 @@ void TieredRowStore::GiveTurn() {
 
 // Waits a little for what the last pass lacked.
 absl::Status TieredRowStore::AwaitPin(PinJob* job, absl::Time deadline) {
-  if (absl::Now() >= deadline) return PinTimeout(*job);
+  if (Now() >= deadline) return PinTimeout(*job);
   if (job->short_arena == nullptr) {
     AwaitChange(deadline);
     return absl::OkStatus();
@@ -208,7 +207,7 @@ absl::Status TieredRowStore::AwaitPin(PinJob* job, absl::Time deadline) {
 absl::Status TieredRowStore::Pin(absl::Span<const RowBatch> batches) {
   PinJob job;
   RH_RETURN_IF_ERROR(PreparePin(&job, batches));
-  const absl::Time deadline = absl::Now() + options_.pin_timeout;
+  const absl::Time deadline = Now() + options_.pin_timeout;
   absl::Status status;
   for (;;) {
     status = PinPass(&job);

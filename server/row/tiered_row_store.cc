@@ -71,6 +71,7 @@ TieredRowStore::TieredRowStore(const TieredRowStoreOptions& options)
       owned_(Sorted(options.owned)),
       place_of_partition_(size_t{1} << options.partition_bits, -1),
       chunk_bytes_(ChunkBytes(options.memory_bytes)),
+      clock_(options.clock == nullptr ? SystemClock() : options.clock),
       budget_(options.memory_bytes, std::max(options.memory_bytes / 32, chunk_bytes_), options.ledger) {
   for (size_t i = 0; i < owned_.size(); ++i) place_of_partition_[owned_[i]] = static_cast<int32_t>(i);
   evictor_ = std::thread([this] { EvictorLoop(); });

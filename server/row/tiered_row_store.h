@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/clock.h"
 #include "common/executor.h"
 #include "common/memory_ledger.h"
 #include "common/types.h"
@@ -36,6 +37,10 @@ struct TieredRowStoreOptions {
   absl::Duration pin_timeout =
       absl::Seconds(10);   // Pin waits at most this long for memory or for rows others are reading
   bool huge_pages = true;  // ask the kernel for huge pages under the slabs
+
+  // Told of each read of spill: how long it took and for how many rows. On any thread; may be null.
+  std::function<void(double seconds, uint64_t rows)> on_spill_read;
+  Clock* clock = nullptr;  // null: the system's
 
   Executor* io = nullptr;  // parallel spill reads
   SpillStore* spill = nullptr;

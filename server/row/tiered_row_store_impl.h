@@ -79,6 +79,9 @@ class TieredRowStore final : public RowStore {
     return &table.segments[place_of_partition_[partition]];
   }
 
+  // The monotonic clock, as a point to count from.
+  absl::Time Now() const { return absl::UnixEpoch() + absl::Nanoseconds(clock_->NowMonotonicNanos()); }
+
   // ---- pull (tiered_pull.cc)
   struct PullItem;
   struct MissJob;
@@ -216,6 +219,7 @@ class TieredRowStore final : public RowStore {
   const std::vector<PartitionId> owned_;     // ascending
   std::vector<int32_t> place_of_partition_;  // in owned_, or -1
   const uint64_t chunk_bytes_;
+  Clock* const clock_;
   // Self-synchronised.
   RowBudget budget_;
   std::atomic<uint32_t> waiters_{0};

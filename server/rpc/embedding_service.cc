@@ -12,6 +12,32 @@
 
 namespace rowhouse::server {
 
+namespace {
+
+// Powers of four: 1 to a million ids.
+const std::vector<double> kRowBuckets = {1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576};
+
+prometheus::Histogram* RowsOf(MetricsRegistry* metrics, const char* method) {
+  if (metrics == nullptr) return nullptr;
+  return &metrics->AddHistogram("rowhouse_request_rows", "Ids of one request, all tables together.",
+                                {{"method", method}}, kRowBuckets);
+}
+
+template <typename Tables>
+void ObserveRows(prometheus::Histogram* histogram, const Tables& tables) {
+  if (histogram == nullptr) return;
+  size_t rows = 0;
+  for (const auto& table : tables) rows += table.ids.size();
+  histogram->Observe(static_cast<double>(rows));
+}
+
+}  // namespace
+
+EmbeddingService::EmbeddingService(Parts parts)
+    : parts_(std::move(parts)),
+      pull_rows_(RowsOf(parts_.metrics, "Pull")),
+      push_rows_(RowsOf(parts_.metrics, "Push")) {}
+
 // What a pull needs until it is answered.
 struct EmbeddingService::PullCall {
   CheckedPull checked;
@@ -43,11 +69,15 @@ absl::StatusOr<std::shared_ptr<EmbeddingService::PullCall>> EmbeddingService::Pr
   return call;
 }
 
-void EmbeddingService::Pull(const ChunkedBytes& request, std::shared_ptr<void> owner, Responder respond) {
+void EmbeddingService::Pull(const ChunkedBytes& request, std::shared_ptr<void> owner, StageTimes* stages,
+                            Responder respond) {
   auto prepared = PreparePull(request);
   owner.reset();  // ids were copied
+  MarkStage(stages, "decode");
   if (!prepared.ok()) return respond(prepared.status(), Buffer());
   const std::shared_ptr<PullCall> call = *std::move(prepared);
+  ObserveRows(pull_rows_, call->checked.request.tables);
+  call->checked.request.stages = stages;
   parts_.partitions->Pull(
       &call->checked.request, [this, call, respond = std::move(respond)](PullOutcome outcome) mutable {
         ZeroFailedRows(*call, outcome.failures);
@@ -96,11 +126,15 @@ absl::StatusOr<std::shared_ptr<EmbeddingService::PushCall>> EmbeddingService::Pr
   return call;
 }
 
-void EmbeddingService::Push(const ChunkedBytes& request, std::shared_ptr<void> owner, Responder respond) {
+void EmbeddingService::Push(const ChunkedBytes& request, std::shared_ptr<void> owner, StageTimes* stages,
+                            Responder respond) {
   auto prepared = PreparePush(request);
+  MarkStage(stages, "decode");
   if (!prepared.ok()) return respond(prepared.status(), Buffer());
   const std::shared_ptr<PushCall> call = *std::move(prepared);
   call->owner = std::move(owner);
+  ObserveRows(push_rows_, call->checked.request.tables);
+  call->checked.request.stages = stages;
   parts_.partitions->Push(
       &call->checked.request, [this, call, respond = std::move(respond)](PushOutcome outcome) mutable {
         Buffer answer;
@@ -111,11 +145,14 @@ void EmbeddingService::Push(const ChunkedBytes& request, std::shared_ptr<void> o
       });
 }
 
-void EmbeddingService::Delete(const ChunkedBytes& request, std::shared_ptr<void> owner, Responder respond) {
+void EmbeddingService::Delete(const ChunkedBytes& request, std::shared_ptr<void> owner, StageTimes* stages,
+                              Responder respond) {
   auto prepared = PrepareDelete(request);
+  MarkStage(stages, "decode");
   owner.reset();  // ids were copied
   if (!prepared.ok()) return respond(prepared.status(), Buffer());
   const std::shared_ptr<PushCall> call = *std::move(prepared);
+  call->checked.request.stages = stages;
   parts_.partitions->Push(&call->checked.request,
                           [call, respond = std::move(respond)](PushOutcome outcome) mutable {
                             Buffer answer;
@@ -127,8 +164,10 @@ void EmbeddingService::Delete(const ChunkedBytes& request, std::shared_ptr<void>
 
 // ---- beside training
 
-void EmbeddingService::Prefetch(const ChunkedBytes& request, std::shared_ptr<void> owner, Responder respond) {
+void EmbeddingService::Prefetch(const ChunkedBytes& request, std::shared_ptr<void> owner, StageTimes* stages,
+                                Responder respond) {
   const auto message = DecodePrefetch(request);
+  MarkStage(stages, "decode");
   if (!message.ok()) return respond(message.status(), Buffer());
   auto checked = ValidatePrefetch(*message, parts_.rules);
   owner.reset();  // ids were copied

@@ -8,6 +8,8 @@
 
 #include <memory>
 
+#include "common/metrics.h"
+#include "common/stage_times.h"
 #include "rowhouse/v1/embedding_service.pb.h"
 #include "server/partition/partition_set.h"
 #include "server/rpc/admission.h"
@@ -22,15 +24,19 @@ class EmbeddingService {
     PartitionSet* partitions = nullptr;
     Admission* admission = nullptr;
     RequestRules rules;
+    MetricsRegistry* metrics = nullptr;  // may be null
   };
   // Nothing that parts point to is owned.
-  explicit EmbeddingService(Parts parts) : parts_(std::move(parts)) {}
+  explicit EmbeddingService(Parts parts);
 
-  // `owner` keeps the request's bytes; given back as soon as they are not needed.
-  void Pull(const ChunkedBytes& request, std::shared_ptr<void> owner, Responder respond);
-  void Push(const ChunkedBytes& request, std::shared_ptr<void> owner, Responder respond);
-  void Prefetch(const ChunkedBytes& request, std::shared_ptr<void> owner, Responder respond);
-  void Delete(const ChunkedBytes& request, std::shared_ptr<void> owner, Responder respond);
+  // `owner` keeps the request's bytes; given back as soon as they are not needed. `stages` lives until the
+  // answer.
+  void Pull(const ChunkedBytes& request, std::shared_ptr<void> owner, StageTimes* stages, Responder respond);
+  void Push(const ChunkedBytes& request, std::shared_ptr<void> owner, StageTimes* stages, Responder respond);
+  void Prefetch(const ChunkedBytes& request, std::shared_ptr<void> owner, StageTimes* stages,
+                Responder respond);
+  void Delete(const ChunkedBytes& request, std::shared_ptr<void> owner, StageTimes* stages,
+              Responder respond);
   absl::Status Scan(const v1::ScanRequest& request, v1::ScanResponse* response);
   absl::Status Expire(const v1::ExpireRequest& request, v1::ExpireResponse* response);
 
@@ -46,6 +52,8 @@ class EmbeddingService {
   void ZeroFailedRows(const PullCall& call, absl::Span<const PartitionFailure> failures) const;
 
   const Parts parts_;
+  prometheus::Histogram* pull_rows_ = nullptr;  // ids of one request
+  prometheus::Histogram* push_rows_ = nullptr;
 };
 
 }  // namespace rowhouse::server

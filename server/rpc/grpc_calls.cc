@@ -1,6 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #include "server/rpc/grpc_calls.h"
 
+#include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +15,20 @@ namespace {
 
 constexpr char kPullPath[] = "/rowhouse.v1.EmbeddingService/Pull";
 constexpr char kPushPath[] = "/rowhouse.v1.EmbeddingService/Push";
+
+constexpr char kRequestIdKey[] = "x-request-id";
+constexpr size_t kMaxRequestIdBytes = 128;
+
+// What the client says of itself; a request id that is too long to be one is cut.
+CallInfo InfoOf(std::string_view method, const grpc::ServerContext& context) {
+  CallInfo info(method);
+  info.peer = context.peer();
+  const auto id = context.client_metadata().find(kRequestIdKey);
+  if (id != context.client_metadata().end()) {
+    info.request_id = std::string_view(id->second.data(), std::min(id->second.size(), kMaxRequestIdBytes));
+  }
+  return info;
+}
 
 void AddRetryHint(const absl::Status& status, grpc::ServerContext* context) {
   const uint32_t milliseconds = RetryAfterMs(status);
@@ -62,8 +78,8 @@ class RawCall final : public CompletionTag {
     }
     PostRawCall(method_, host_, queue_);
     ReceivedBytes received = TakeBytes(&request_);
-    host_->handler->Handle(method_ == RawMethod::kPull ? kPullPath : kPushPath, std::move(received.bytes),
-                           std::move(received.owner), AnswerOnce<RawCall>(this));
+    host_->handler->Handle(InfoOf(method_ == RawMethod::kPull ? kPullPath : kPushPath, context_),
+                           std::move(received.bytes), std::move(received.owner), AnswerOnce<RawCall>(this));
   }
 
   // On any thread. The call may be gone when this returns.
@@ -158,8 +174,8 @@ class GenericCall final : public CompletionTag {
       BeginWatch(received.bytes);
       return;
     }
-    host_->handler->Handle(context_.method(), std::move(received.bytes), std::move(received.owner),
-                           AnswerOnce<GenericCall>(this));
+    host_->handler->Handle(InfoOf(context_.method(), context_), std::move(received.bytes),
+                           std::move(received.owner), AnswerOnce<GenericCall>(this));
   }
 
   void BeginWatch(const ChunkedBytes& request) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/logging.h"
 #include "server/rpc/proto_bytes.h"
 #include "server/rpc/status_mapping.h"
 
@@ -29,7 +30,7 @@ RequestRouter::RequestRouter(const Parts& parts) : parts_(parts) {
   AddAdmin();
   AddInternal();
   Add("grpc.health.v1.Health", "Check", true,
-      [this](const ChunkedBytes& request, std::shared_ptr<void>, Responder respond) {
+      [this](const ChunkedBytes& request, std::shared_ptr<void>, StageTimes*, Responder respond) {
         auto answer = parts_.health->Check(request);
         respond(answer.status(), answer.ok() ? *std::move(answer) : Buffer());
       });
@@ -49,9 +50,10 @@ void RequestRouter::AddBlocking(const std::string& path, const std::string& meth
       path == kInternal && parts_.internal_blocking != nullptr ? parts_.internal_blocking : parts_.blocking;
   Add(path, method, true,
       [executor, service, call, method](const ChunkedBytes& bytes, std::shared_ptr<void> owner,
-                                        Responder respond) {
-        executor->Post([service, call, method, bytes, owner = std::move(owner),
+                                        StageTimes* stages, Responder respond) {
+        executor->Post([service, call, method, bytes, stages, owner = std::move(owner),
                         respond = std::move(respond)]() mutable {
+          MarkStage(stages, "wait for a thread");
           Request request;
           if (!ParseProto(bytes, &request)) {
             respond(
@@ -62,6 +64,7 @@ void RequestRouter::AddBlocking(const std::string& path, const std::string& meth
           owner.reset();
           Response response;
           absl::Status status = (service->*call)(request, &response);
+          MarkStage(stages, "work");
           Buffer answer = status.ok() ? SerializeProto(response) : Buffer();
           respond(std::move(status), std::move(answer));
         });
@@ -70,14 +73,15 @@ void RequestRouter::AddBlocking(const std::string& path, const std::string& meth
 
 void RequestRouter::AddEmbedding() {
   EmbeddingService* const service = parts_.embedding;
-  const auto add =
-      [this, service](const char* method,
-                      void (EmbeddingService::*call)(const ChunkedBytes&, std::shared_ptr<void>, Responder)) {
-        Add(kEmbedding, method, false,
-            [service, call](const ChunkedBytes& request, std::shared_ptr<void> owner, Responder respond) {
-              (service->*call)(request, std::move(owner), std::move(respond));
-            });
-      };
+  const auto add = [this, service](const char* method,
+                                   void (EmbeddingService::*call)(const ChunkedBytes&, std::shared_ptr<void>,
+                                                                  StageTimes*, Responder)) {
+    Add(kEmbedding, method, false,
+        [service, call](const ChunkedBytes& request, std::shared_ptr<void> owner, StageTimes* stages,
+                        Responder respond) {
+          (service->*call)(request, std::move(owner), stages, std::move(respond));
+        });
+  };
   add("Pull", &EmbeddingService::Pull);
   add("Push", &EmbeddingService::Push);
   add("Prefetch", &EmbeddingService::Prefetch);
@@ -109,34 +113,60 @@ void RequestRouter::AddInternal() {
   AddBlocking(kInternal, "Sync", service, &InternalService::Sync);
 }
 
-Responder RequestRouter::Track(const Route& route, uint64_t request_bytes, Admission::Ticket ticket,
-                               Responder respond) const {
-  const int64_t begun = parts_.clock->NowMonotonicNanos();
-  return [this, &route, begun, request_bytes, ticket = std::move(ticket), respond = std::move(respond)](
-             absl::Status status, Buffer answer) mutable {
-    if (route.metrics != nullptr) {
-      const double seconds = static_cast<double>(parts_.clock->NowMonotonicNanos() - begun) * 1e-9;
-      route.metrics->Record(status.code(), seconds, request_bytes, answer.size());
-    }
+struct RequestRouter::Trace {
+  explicit Trace(Clock* clock) : stages(clock) {}
+  StageTimes stages;
+  std::string id, method, peer;
+};
+
+std::shared_ptr<RequestRouter::Trace> RequestRouter::MakeTrace(const CallInfo& call) const {
+  auto trace = std::make_shared<Trace>(parts_.clock);
+  trace->id =
+      call.request_id.empty() ? absl::StrCat(requests_.fetch_add(1) + 1) : std::string(call.request_id);
+  trace->method = std::string(call.method);
+  trace->peer = call.peer;
+  return trace;
+}
+
+void RequestRouter::LogIfSlow(const Trace& trace, const absl::Status& status, uint64_t request_bytes,
+                              uint64_t response_bytes) const {
+  if (!parts_.slow_request) return;
+  const absl::Duration limit = parts_.slow_request();
+  const double seconds = trace.stages.TotalSeconds();
+  if (limit <= absl::ZeroDuration() || seconds < absl::ToDoubleSeconds(limit)) return;
+  RH_LOG_WARN("slow request {}: {} from {}: {:.3f} s, {}, {} bytes in, {} bytes out; {}", trace.id,
+              trace.method, trace.peer.empty() ? "this process" : trace.peer, seconds,
+              absl::StatusCodeToString(status.code()), request_bytes, response_bytes, trace.stages.ToText());
+}
+
+Responder RequestRouter::Track(const Route& route, std::shared_ptr<Trace> trace, uint64_t request_bytes,
+                               Admission::Ticket ticket, Responder respond) const {
+  return [this, &route, trace = std::move(trace), request_bytes, ticket = std::move(ticket),
+          respond = std::move(respond)](absl::Status status, Buffer answer) mutable {
+    if (route.metrics != nullptr)
+      route.metrics->Record(status.code(), trace->stages.TotalSeconds(), request_bytes, answer.size());
+    LogIfSlow(*trace, status, request_bytes, answer.size());
     ticket.Release();
     respond(WithHint(std::move(status)), std::move(answer));
   };
 }
 
-void RequestRouter::Handle(std::string_view method, ChunkedBytes request, std::shared_ptr<void> owner,
+void RequestRouter::Handle(const CallInfo& call, ChunkedBytes request, std::shared_ptr<void> owner,
                            Responder respond) {
-  const auto found = routes_.find(method);
+  const auto found = routes_.find(call.method);
   if (found == routes_.end()) {
     respond(absl::UnimplementedError(
-                absl::StrCat("this server has no method ", std::string(method.substr(0, 256)))),
+                absl::StrCat("this server has no method ", std::string(call.method.substr(0, 256)))),
             Buffer());
     return;
   }
   const Route& route = found->second;
   const uint64_t bytes = request.size();
+  std::shared_ptr<Trace> trace = MakeTrace(call);
+  StageTimes* const stages = &trace->stages;
   if (route.control && bytes > kMaxControlBytes) {
-    respond = Track(route, bytes, Admission::Ticket(), std::move(respond));
-    respond(absl::InvalidArgumentError(absl::StrCat(std::string(method), ": the message has ", bytes,
+    respond = Track(route, std::move(trace), bytes, Admission::Ticket(), std::move(respond));
+    respond(absl::InvalidArgumentError(absl::StrCat(std::string(call.method), ": the message has ", bytes,
                                                     " bytes, allowed are ", kMaxControlBytes)),
             Buffer());
     return;
@@ -144,11 +174,13 @@ void RequestRouter::Handle(std::string_view method, ChunkedBytes request, std::s
   absl::StatusOr<Admission::Ticket> ticket =
       route.control ? parts_.admission->Count(bytes) : parts_.admission->Admit("a request", bytes);
   if (!ticket.ok()) {
-    respond = Track(route, bytes, Admission::Ticket(), std::move(respond));
+    respond = Track(route, std::move(trace), bytes, Admission::Ticket(), std::move(respond));
     respond(ticket.status(), Buffer());
     return;
   }
-  route.run(request, std::move(owner), Track(route, bytes, *std::move(ticket), std::move(respond)));
+  // The responder keeps the trace, and with it the stages, until the answer.
+  route.run(request, std::move(owner), stages,
+            Track(route, std::move(trace), bytes, *std::move(ticket), std::move(respond)));
 }
 
 }  // namespace rowhouse::server

@@ -5,14 +5,17 @@
 //
 // Thread rule: thread-safe. Lifetime: nothing of Parts is owned; all of it outlives every call.
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
 
+#include "absl/time/time.h"
 #include "common/clock.h"
 #include "common/executor.h"
 #include "common/metrics.h"
+#include "common/stage_times.h"
 #include "server/rpc/admin_service.h"
 #include "server/rpc/admission.h"
 #include "server/rpc/embedding_service.h"
@@ -37,15 +40,17 @@ class RequestRouter final : public RequestHandler {
     Executor* internal_blocking = nullptr;  // null: blocking
     Clock* clock = nullptr;
     MetricsRegistry* metrics = nullptr;  // may be null
+    // Requests that take longer are logged with their stages; null or zero: none. Read for each request.
+    std::function<absl::Duration()> slow_request;
   };
   explicit RequestRouter(const Parts& parts);
 
-  void Handle(std::string_view method, ChunkedBytes request, std::shared_ptr<void> owner,
+  void Handle(const CallInfo& call, ChunkedBytes request, std::shared_ptr<void> owner,
               Responder respond) override;
 
  private:
-  using Run =
-      std::function<void(const ChunkedBytes& request, std::shared_ptr<void> owner, Responder respond)>;
+  using Run = std::function<void(const ChunkedBytes& request, std::shared_ptr<void> owner, StageTimes* stages,
+                                 Responder respond)>;
   struct Route {
     Run run;
     bool control = false;  // small messages, never refused for memory
@@ -60,11 +65,17 @@ class RequestRouter final : public RequestHandler {
   void AddEmbedding();
   void AddAdmin();
   void AddInternal();
+  // What is told of a request when it was slow, and its stages.
+  struct Trace;
+  std::shared_ptr<Trace> MakeTrace(const CallInfo& call) const;
+  void LogIfSlow(const Trace& trace, const absl::Status& status, uint64_t request_bytes,
+                 uint64_t response_bytes) const;
   // `respond`, which also gives back `ticket`, adds the retry hint and counts.
-  Responder Track(const Route& route, uint64_t request_bytes, Admission::Ticket ticket,
-                  Responder respond) const;
+  Responder Track(const Route& route, std::shared_ptr<Trace> trace, uint64_t request_bytes,
+                  Admission::Ticket ticket, Responder respond) const;
 
   const Parts parts_;
+  mutable std::atomic<uint64_t> requests_{0};         // numbers those that come without an id
   std::map<std::string, Route, std::less<>> routes_;  // by path; fixed after construction
 };
 

@@ -15,7 +15,8 @@ absl::Status FromRocksDb(const std::string& doing, const rocksdb::Status& status
   if (status.IsMemoryLimit()) {
     return absl::ResourceExhaustedError(absl::StrCat(message, ": retry, or give the spill more memory"));
   }
-  if (status.IsCorruption()) return absl::DataLossError(absl::StrCat(message, ": put back a copy of this server's data directory"));
+  if (status.IsCorruption())
+    return absl::DataLossError(absl::StrCat(message, ": put back a copy of this server's data directory"));
   if (status.IsIOError() || status.IsBusy() || status.IsTimedOut() || status.IsTryAgain() ||
       status.IsShutdownInProgress()) {
     return absl::UnavailableError(message);

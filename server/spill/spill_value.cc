@@ -72,9 +72,9 @@ absl::StatusOr<SpillValue> DecodeSpillValue(const SpillKey& key, absl::Span<cons
   const uint32_t want = LoadLittle<uint32_t>(&stored[kChecksumAt]);
   const uint32_t got = Checksum(EncodeSpillKey(key), stored.data(), value.payload);
   if (got != want) {
-    return absl::DataLossError(absl::StrCat("spill: the value of ", DescribeSpillKey(key), " has checksum ",
-                                            absl::Hex(got, absl::kZeroPad8), ", want ",
-                                            absl::Hex(want, absl::kZeroPad8), ": put back a copy of this server's data directory"));
+    return absl::DataLossError(absl::StrCat(
+        "spill: the value of ", DescribeSpillKey(key), " has checksum ", absl::Hex(got, absl::kZeroPad8),
+        ", want ", absl::Hex(want, absl::kZeroPad8), ": put back a copy of this server's data directory"));
   }
   return value;
 }

@@ -43,12 +43,12 @@ class LossyFront : public RequestHandler {
   }
   const FaultCounts& counts() const { return counts_; }
 
-  void Handle(std::string_view method, ChunkedBytes request, std::shared_ptr<void> owner,
+  void Handle(const CallInfo& call, ChunkedBytes request, std::shared_ptr<void> owner,
               Responder respond) override {
-    const bool writes =
-        method.find("/Push") != std::string_view::npos || method.find("/Delete") != std::string_view::npos;
+    const bool writes = call.method.find("/Push") != std::string_view::npos ||
+                        call.method.find("/Delete") != std::string_view::npos;
     if (!lossy_ || !writes) {
-      server_->Handle(method, std::move(request), std::move(owner), std::move(respond));
+      server_->Handle(call, std::move(request), std::move(owner), std::move(respond));
       return;
     }
     const uint32_t fate = Draw();
@@ -57,7 +57,7 @@ class LossyFront : public RequestHandler {
       respond(absl::UnavailableError("the request was lost"), {});
       return;
     }
-    server_->Handle(method, std::move(request), std::move(owner),
+    server_->Handle(call, std::move(request), std::move(owner),
                     [this, fate, respond = std::move(respond)](absl::Status status, Buffer answer) mutable {
                       Answer(fate, std::move(status), std::move(answer), std::move(respond));
                     });

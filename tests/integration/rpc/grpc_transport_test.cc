@@ -31,14 +31,17 @@ class FakeHandler final : public RequestHandler {
  public:
   struct Call {
     std::string method;
+    std::string request_id, peer;
     std::string request;
     size_t pieces = 0;
     Responder respond;
   };
 
-  void Handle(std::string_view method, ChunkedBytes request, std::shared_ptr<void> owner,
+  void Handle(const CallInfo& info, ChunkedBytes request, std::shared_ptr<void> owner,
               Responder respond) override {
-    Call call{.method = std::string(method),
+    Call call{.method = std::string(info.method),
+              .request_id = std::string(info.request_id),
+              .peer = info.peer,
               .request = std::string(request.size(), '\0'),
               .pieces = request.chunk_count(),
               .respond = std::move(respond)};
@@ -206,6 +209,31 @@ TEST_F(GrpcTransportTest, GeneratedStubsWork) {
   grpc::ClientContext admin_context;
   SetDeadline(admin_context);
   EXPECT_TRUE(v1::AdminService::NewStub(channel_)->DropTable(&admin_context, drop, &dropped).ok());
+}
+
+TEST_F(GrpcTransportTest, RequestIdAndPeerAreTold) {
+  Start();
+  handler_.SetKeep(true);
+  const auto stub = v1::EmbeddingService::NewStub(channel_);
+  grpc::ClientContext context;
+  SetDeadline(context);
+  context.AddMetadata("x-request-id", "step-17" + std::string(200, 'x'));
+  grpc::CompletionQueue queue;
+  v1::PullResponse response;
+  grpc::Status status;
+  auto reader = stub->AsyncPull(&context, v1::PullRequest(), &queue);
+  reader->Finish(&response, &status, nullptr);
+  FakeHandler::Call call = handler_.WaitForKept();
+  EXPECT_EQ(call.request_id, "step-17" + std::string(121, 'x')) << "cut at 128 bytes";
+  EXPECT_EQ(call.peer.rfind("ipv4:127.0.0.1:", 0), 0u) << call.peer;
+  call.respond(absl::UnavailableError("enough"), Buffer());
+  void* tag = nullptr;
+  bool ok = false;
+  EXPECT_TRUE(queue.Next(&tag, &ok));
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  queue.Shutdown();
+  while (queue.Next(&tag, &ok)) {
+  }
 }
 
 TEST_F(GrpcTransportTest, EmptyMessagesArrive) {

@@ -220,13 +220,13 @@ TEST(ServerStatuses, ALostServerIsUnreachable) {
 // A handler that answers with the request, or keeps it.
 class EchoHandler : public server::RequestHandler {
  public:
-  void Handle(std::string_view method, ChunkedBytes request, std::shared_ptr<void>,
+  void Handle(const server::CallInfo& call, ChunkedBytes request, std::shared_ptr<void>,
               server::Responder respond) override {
-    if (method == "/keep") {
+    if (call.method == "/keep") {
       kept.push_back(std::move(respond));
       return;
     }
-    if (method == "/fail") return respond(absl::NotFoundError("none"), {});
+    if (call.method == "/fail") return respond(absl::NotFoundError("none"), {});
     Buffer bytes = Buffer::Allocate(request.size());
     request.CopyTo(bytes.data());
     respond(absl::OkStatus(), std::move(bytes));

@@ -4,6 +4,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <sstream>
 
 #include "absl/synchronization/notification.h"
 #include "common/schema/schema_proto.h"
@@ -119,7 +123,8 @@ class RequestRouterTest : public testing::Test {
                  .admission = &admission_,
                  .blocking = blocking_.get(),
                  .clock = SystemClock(),
-                 .metrics = &metrics_}) {
+                 .metrics = &metrics_,
+                 .slow_request = [this] { return slow_request_; }}) {
     ledger_.SetLimit(MemoryLine::kRequests, 1 << 20);
     EXPECT_TRUE(node_.Start().ok());
     TableSchema schema = AdagradSchema(kTable, kDim);
@@ -211,6 +216,7 @@ class RequestRouterTest : public testing::Test {
   }
 
   int drains_ = 0;
+  absl::Duration slow_request_ = absl::ZeroDuration();
   NodeDisk disk_;
   Node node_;
   MemoryLedger ledger_;
@@ -320,6 +326,46 @@ TEST_F(RequestRouterTest, ScanWalksInPagesAndDeleteAndExpireRemove) {
   const auto expired = Embed(expire);
   ASSERT_TRUE(expired.ok()) << expired.status();
   EXPECT_EQ(expired->rows_expired(), 9u);
+}
+
+// What is logged while it lives.
+class LogCapture {
+ public:
+  LogCapture() : before_(spdlog::default_logger()) {
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+        "rowhouse", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_)));
+  }
+  ~LogCapture() { spdlog::set_default_logger(before_); }
+  std::string text() const { return text_.str(); }
+
+ private:
+  std::ostringstream text_;
+  std::shared_ptr<spdlog::logger> before_;
+};
+
+TEST_F(RequestRouterTest, SlowRequestsAreLoggedWithIdAndStages) {
+  LogCapture log;
+  ASSERT_TRUE(Embed(ValuesOf(1, {1}, {1, 2})).ok());
+  EXPECT_THAT(log.text(), testing::Not(HasSubstr("slow request"))) << "zero turns it off";
+  slow_request_ = absl::Nanoseconds(1);
+  ASSERT_TRUE(Embed(ValuesOf(2, {2}, {1, 2})).ok());
+  for (const char* word : {"slow request 2: /rowhouse.v1.EmbeddingService/Push from this process", "OK",
+                           "decode ", "split ", "pin ", "log and apply "}) {
+    EXPECT_THAT(log.text(), HasSubstr(word));
+  }
+  CallInfo call("/rowhouse.v1.EmbeddingService/Pull");
+  call.request_id = "step-9";
+  call.peer = "ipv4:1.2.3.4:5";
+  absl::Notification answered;
+  auto bytes = std::make_shared<std::string>(PullOf({1}).SerializeAsString());
+  router_.Handle(call, View(*bytes), bytes, [&](absl::Status, Buffer) { answered.Notify(); });
+  answered.WaitForNotification();
+  EXPECT_THAT(log.text(),
+              HasSubstr("slow request step-9: /rowhouse.v1.EmbeddingService/Pull from ipv4:1.2.3.4:5"));
+  slow_request_ = absl::Hours(1);
+  const std::string before = log.text();
+  ASSERT_TRUE(Embed(PullOf({1})).ok());
+  EXPECT_EQ(log.text(), before);
 }
 
 TEST_F(RequestRouterTest, PrefetchOfWarmRowsQueuesNothing) {
