@@ -92,6 +92,7 @@ absl::Status Client::Scan(const Table& table, bool with_state,
 }
 
 uint64_t Client::writer_id() const { return impl_->writer_id(); }
+std::string Client::MetricsText() const { return impl_->MetricsText(); }
 ClientCounters Client::counters() const { return impl_->counters(); }
 uint32_t Client::server_count() const { return impl_->server_count(); }
 uint32_t Client::partition_count() const { return impl_->partition_count(); }

@@ -67,7 +67,9 @@ ClientImpl::ClientImpl(ClientOptions options, Below below)
     : process_(::getpid()),
       core_(std::make_unique<client::Core>(std::move(options), std::move(below.seeds), below.check_reach,
                                            below.make_factory, std::move(below.runtime))),
-      writer_(&core_->cluster(), core_->options.writer_name) {}
+      writer_(&core_->cluster(), core_->options.writer_name) {
+  RegisterMetrics();
+}
 
 absl::StatusOr<std::unique_ptr<ClientImpl>> ClientImpl::Connect(ClientOptions options, Below below) {
   std::unique_ptr<ClientImpl> impl(new ClientImpl(std::move(options), std::move(below)));
@@ -251,6 +253,28 @@ ClientCounters ClientImpl::counters() const {
   out.received_bytes = cluster.received_bytes.load();
   out.wait_seconds = static_cast<double>(c.wait_nanos.load()) * 1e-9;
   return out;
+}
+
+void ClientImpl::RegisterMetrics() {
+  const auto counter = [this](const char* name, const char* help, auto ClientCounters::*field) {
+    core_->metrics.AddCounterCallback(name, help, {},
+                                      [this, field] { return static_cast<double>(counters().*field); });
+  };
+  counter("rowhouse_client_pulls_total", "Pulls begun.", &ClientCounters::pulls);
+  counter("rowhouse_client_pushes_total", "Pushes and deletes begun.", &ClientCounters::pushes);
+  counter("rowhouse_client_pulled_rows_total", "Ids of pulls.", &ClientCounters::pulled_rows);
+  counter("rowhouse_client_pushed_rows_total", "Ids of pushes and deletes.", &ClientCounters::pushed_rows);
+  counter("rowhouse_client_retries_total", "Requests sent again.", &ClientCounters::retries);
+  counter("rowhouse_client_duplicate_parts_total", "Parts that an earlier attempt had applied.",
+          &ClientCounters::duplicate_parts);
+  counter("rowhouse_client_skipped_rows_total",
+          "Gradient rows that servers left out for a NaN or an infinity.", &ClientCounters::skipped_rows);
+  counter("rowhouse_client_failed_calls_total", "Calls that ended with an error.",
+          &ClientCounters::failed_calls);
+  counter("rowhouse_client_sent_bytes_total", "Bytes of requests.", &ClientCounters::sent_bytes);
+  counter("rowhouse_client_received_bytes_total", "Bytes of answers.", &ClientCounters::received_bytes);
+  counter("rowhouse_client_wait_seconds_total", "Time that callers spent waiting in the client.",
+          &ClientCounters::wait_seconds);
 }
 
 }  // namespace rowhouse

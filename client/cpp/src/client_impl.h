@@ -61,6 +61,7 @@ class ClientImpl {
 
   uint64_t writer_id() const { return writer_.id(); }
   ClientCounters counters() const;
+  std::string MetricsText() const { return core_->metrics.Serialize(); }
   uint32_t server_count() const { return core_->cluster().view()->map.server_count(); }
   uint32_t partition_count() const { return core_->cluster().view()->map.partition_count(); }
   absl::StatusOr<std::vector<ServerStatus>> ServerStatuses();
@@ -72,6 +73,7 @@ class ClientImpl {
  private:
   ClientImpl(ClientOptions options, Below below);
 
+  void RegisterMetrics();
   static client::TableRef Ref(const Table& table);
   static Table MakeTable(const TableSchema& schema);
   static absl::StatusOr<Table> TableFromProto(const v1::TableSchema& proto);

@@ -9,9 +9,21 @@
 
 namespace rowhouse::client {
 
+namespace {
+
+prometheus::Histogram& CallHistogram(MetricsRegistry& metrics, const std::string& name, const char* what) {
+  return metrics.AddHistogram(name,
+                              absl::StrCat("Time from call to answer of a ", what, ", retries included."), {},
+                              MetricsRegistry::LatencyBuckets());
+}
+
+}  // namespace
+
 Core::Core(ClientOptions opts, std::vector<std::string> seeds, bool check_reach,
            const std::function<TransportFactory(Timer*)>& make_factory, std::shared_ptr<void> runtime)
     : options(std::move(opts)),
+      pull_seconds(CallHistogram(metrics, "rowhouse_client_pull_seconds", "pull")),
+      push_seconds(CallHistogram(metrics, "rowhouse_client_push_seconds", "push or delete")),
       gate(options.max_bytes_in_flight),
       window(options.max_pushes_in_flight),
       log_thread_(options.log ? MakeThreadPool("rowhouse-log", 1) : nullptr),

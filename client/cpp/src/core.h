@@ -20,6 +20,7 @@
 #include "client/cpp/src/timer.h"
 #include "client/cpp/src/wire.h"
 #include "common/executor.h"
+#include "common/metrics.h"
 #include "rowhouse/client.h"
 
 namespace rowhouse::client {
@@ -75,6 +76,9 @@ class Core {
 
   const ClientOptions options;
   Counters counters;
+  MetricsRegistry metrics;
+  prometheus::Histogram& pull_seconds;  // from call to answer
+  prometheus::Histogram& push_seconds;
   ByteGate gate;
   PushWindow window;
 

@@ -342,6 +342,7 @@ void PullCall::End(const absl::Status& status) {
     core_->counters.failed_calls.fetch_add(1, std::memory_order_relaxed);
   }
   Core* core = core_;
+  core->pull_seconds.Observe(SecondsSince(begun_));
   promise_.set_value(std::move(result));
   core->EndCall();
 }

@@ -65,6 +65,7 @@ class PullCall : public std::enable_shared_from_this<PullCall> {
 
   Core* const core_;
   const std::vector<PullTarget> targets_;
+  const SteadyTime begun_ = SteadyNow();
   std::vector<UniqueIds> unique_;  // of each target; constant once requests are sent
   std::promise<absl::Status> promise_;
   absl::Mutex mutex_;

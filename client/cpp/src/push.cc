@@ -280,6 +280,7 @@ void PushCall::EndOne() {
   }
   if (!result.ok()) core_->counters.failed_calls.fetch_add(1, std::memory_order_relaxed);
   Core* core = core_;
+  core->push_seconds.Observe(SecondsSince(begun_));
   promise_.set_value(std::move(result));
   core->EndCall();
 }

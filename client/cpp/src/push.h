@@ -55,7 +55,7 @@ class PushCall : public std::enable_shared_from_this<PushCall> {
     ByteGate::Token token;
   };
 
-  PushCall(Core* core, const Settings& settings) : core_(core), settings_(settings) {}
+  PushCall(Core* core, const Settings& settings) : core_(core), settings_(settings), begun_(SteadyNow()) {}
   void SendChunk(const std::vector<PushSource>& sources, const PushChunk& plan, const ViewPtr& view);
   // Lays out `request` for its chunk, server and partitions; `tables` are the headers of its tables.
   void LayOut(Request& request, const std::vector<PushTableHeader>& tables);
@@ -75,6 +75,7 @@ class PushCall : public std::enable_shared_from_this<PushCall> {
 
   Core* const core_;
   const Settings settings_;
+  const SteadyTime begun_;
   std::vector<TableRef> tables_;  // for errors; constant once requests are sent
   std::promise<absl::StatusOr<PushResult>> promise_;
   mutable absl::Mutex mutex_;

@@ -18,6 +18,9 @@ namespace rowhouse::client {
 
 using SteadyTime = std::chrono::steady_clock::time_point;
 inline SteadyTime SteadyNow() { return std::chrono::steady_clock::now(); }
+inline double SecondsSince(SteadyTime begin) {
+  return std::chrono::duration<double>(SteadyNow() - begin).count();
+}
 
 // An answer. `owner` keeps `bytes` alive.
 struct Reply {

@@ -188,6 +188,8 @@ class Client {
   // This client's writer id; 0 before its first push.
   uint64_t writer_id() const;
   ClientCounters counters() const;
+  // The same and more (latency histograms) in the Prometheus text format, for a trainer's own endpoint.
+  std::string MetricsText() const;
   uint32_t server_count() const;
   uint32_t partition_count() const;
   // One for each server; a server that does not answer has state "unreachable".

@@ -268,5 +268,22 @@ TEST_F(LocalClient, ServerStatusTellsTheLedger) {
   EXPECT_LE(slabs->bytes, slabs->limit_bytes);
 }
 
+TEST_F(LocalClient, MetricsTextTellsItsCalls) {
+  auto client = Connect();
+  ASSERT_NE(client, nullptr);
+  const Table table = client->CreateTable({.name = "t", .dim = 2}).value();
+  std::vector<uint64_t> ids = {1, 2, 3};
+  std::vector<float> rows(6);
+  ASSERT_TRUE(client->Pull({{table, ids, absl::MakeSpan(rows)}}).ok());
+  ASSERT_TRUE(client->Push({GradientSlice{.table = table, .ids = ids, .values = rows}}).ok());
+  const std::string text = client->MetricsText();
+  for (const char* line : {"rowhouse_client_pulls_total 1\n", "rowhouse_client_pushes_total 1\n",
+                           "rowhouse_client_pulled_rows_total 3\n", "rowhouse_client_pull_seconds_count 1\n",
+                           "rowhouse_client_push_seconds_count 1\n", "rowhouse_client_retries_total 0\n",
+                           "# TYPE rowhouse_client_push_seconds histogram\n"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+}
+
 }  // namespace
 }  // namespace rowhouse
