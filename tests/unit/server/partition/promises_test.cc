@@ -6,6 +6,7 @@
 
 #include <random>
 
+#include "absl/strings/str_cat.h"
 #include "common/routing/routing_hash.h"
 #include "tests/support/node.h"
 #include "tests/support/row_oracle.h"
@@ -205,6 +206,27 @@ TEST(Promises, RetryFromADeadWriterIsRefusedWhileALivingWritersFirstContactIsAcc
   EXPECT_EQ(node.Rows(1), before);
   ExpectAllOk(node.Push(PushBuilder(2, 1).Add(1, {6}, {1, 1}).request()));
   EXPECT_EQ(node.Rows(1).size(), before.size() + 1);
+}
+
+TEST(Promises, APushOfAWriterAtOrBelowTheFloorIsRefusedAndChangesNothing) {
+  NodeDisk disk;
+  Node node({.partitions = 4}, &disk);
+  ASSERT_TRUE(node.Start().ok());
+  ASSERT_TRUE(node.CreateTable(AdagradSchema(1, 2)).ok());
+  ExpectAllOk(node.Push(PushBuilder(7, 1).Add(1, {5}, {1, 1}).request()));
+  ASSERT_TRUE(node.partitions().LogWriterFloor({.floor = 7}).ok());
+  const TableBits before = node.Rows(1);
+  for (WriterId writer : {WriterId{3}, WriterId{7}}) {
+    const PushOutcome refused = node.Push(PushBuilder(writer, 2).Add(1, {5, 6}, {1, 1, 1, 1}).request());
+    ASSERT_FALSE(refused.failures.empty());
+    for (const auto& failure : refused.failures) {
+      EXPECT_TRUE(absl::IsFailedPrecondition(failure.status)) << failure.status;
+      for (const std::string& word : {absl::StrCat("writer ", writer), std::string("7")})
+        EXPECT_NE(failure.status.message().find(word), absl::string_view::npos) << failure.status;
+    }
+  }
+  EXPECT_EQ(node.Rows(1), before);
+  ExpectAllOk(node.Push(PushBuilder(8, 1).Add(1, {5}, {1, 1}).request()));
 }
 
 TEST(Promises, PullNeverCreatesARow) {
