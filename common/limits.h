@@ -23,6 +23,11 @@ inline constexpr uint64_t kMinMemoryBudgetBytes = 128ull << 20;
 inline constexpr uint64_t kMinSegmentBytes = 1ull << 20;  // log segments; 64-256 MiB outside tests
 inline constexpr uint64_t kMaxSegmentBytes = 1ull << 30;
 inline constexpr uint32_t kMaxDeadlineSeconds = 300;
+inline constexpr uint32_t kMaxConnections = 4096;          // of one server; fewer where descriptors are few
+inline constexpr uint32_t kMaxStreamsPerConnection = 128;  // calls at once on one connection
+inline constexpr uint64_t kMaxControlMessageBytes = 1
+                                                    << 20;  // of methods that are not hot: generated messages
+                                                            // may take many times the bytes they came in
 inline constexpr uint64_t kMaxRowBytes = uint64_t{kMaxDim} * 4 * 3 + 16;  // weights, two states, columns
 inline constexpr uint64_t kMaxRecordBytes =
     kMaxMessageBytes + (1ull << 20);  // one log record: a push part and its header

@@ -3,10 +3,12 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "common/limits.h"
 #include "common/logging.h"
 
 namespace rowhouse::server {
@@ -31,6 +33,13 @@ absl::Status RaiseOpenFileLimit() {
                                                       ": raise the limit (ulimit -n, LimitNOFILE, ulimits)"));
   }
   return absl::OkStatus();
+}
+
+uint32_t MaxConnections() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur <= kNeededOpenFiles) return 64;
+  return static_cast<uint32_t>(
+      std::clamp<rlim_t>((limit.rlim_cur - kNeededOpenFiles) / 2, 64, limits::kMaxConnections));
 }
 
 }  // namespace rowhouse::server

@@ -3,7 +3,7 @@
 // A port for an address that asks for port 0: the partition map names it before anybody listens on it.
 
 #include "absl/status/statusor.h"
-#include "server/listen_address.h"
+#include "common/listen_address.h"
 
 namespace rowhouse::server {
 

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/listen_address.h"
+#include "common/listen_address.h"
 
 namespace rowhouse::server {
 

@@ -4,10 +4,10 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "common/listen_address.h"
 #include "common/logging.h"
 #include "common/status_macros.h"
 #include "common/units.h"
-#include "server/listen_address.h"
 
 namespace rowhouse::server {
 namespace {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "common/cpu_quota.h"
+#include "common/listen_address.h"
 #include "common/logging.h"
 #include "common/metrics.h"
 #include "common/status_macros.h"
@@ -17,7 +18,6 @@
 #include "server/health_monitor.h"
 #include "server/http_endpoint.h"
 #include "server/identity.h"
-#include "server/listen_address.h"
 #include "server/live_server_info.h"
 #include "server/memory_plan.h"
 #include "server/meta/remote_meta_store.h"
@@ -333,9 +333,15 @@ absl::Status ServerImpl::Listen() {
   RH_ASSIGN_OR_RETURN(transport_, GrpcTransport::Start({.address = listen_on_,
                                                         .queue_threads = AvailableCpus(),
                                                         .max_message_bytes = plan_.max_message_bytes,
+                                                        .max_connections = MaxConnections(),
                                                         .health = &health_,
                                                         .ledger = &ledger_},
                                                        router_.get()));
+  metrics_.AddGaugeCallback("rowhouse_connections", "Open connections of the gRPC service.", {},
+                            [this] { return static_cast<double>(transport_->open_connections()); });
+  metrics_.AddCounterCallback("rowhouse_refused_connections_total",
+                              "Connections closed as they came because there were too many.", {},
+                              [this] { return static_cast<double>(transport_->refused_connections()); });
   return absl::OkStatus();
 }
 

@@ -4,15 +4,15 @@
 #include <httplib.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/command.h"
 #include "client/cli/output.h"
+#include "client/cli/server_status.h"
 #include "common/status_macros.h"
 #include "common/units.h"
-#include "server/listen_address.h"
+#include "common/listen_address.h"
 #include "server/version.h"
 
 namespace rowhouse::cli {
@@ -22,54 +22,12 @@ constexpr auto kPollInterval = std::chrono::milliseconds(200);
 constexpr auto kProbeTimeout = std::chrono::milliseconds(1000);
 constexpr int kHealthTimeoutSeconds = 3;
 
-nlohmann::json ToJson(const ServerStatus& s) {
-  return {{"server", s.server},
-          {"address", s.address},
-          {"version", s.version},
-          {"state", s.state},
-          {"owned_partitions", s.owned_partitions},
-          {"partition_count", s.partition_count},
-          {"memory_budget_bytes", s.memory_budget_bytes},
-          {"resident_bytes", s.resident_bytes},
-          {"peak_resident_bytes", s.peak_resident_bytes},
-          {"resident_rows", s.resident_rows},
-          {"resident_row_bytes", s.resident_row_bytes},
-          {"stored_rows", s.stored_rows},
-          {"stored_row_bytes", s.stored_row_bytes},
-          {"spill_disk_bytes", s.spill_disk_bytes},
-          {"log_disk_bytes", s.log_disk_bytes},
-          {"pulled_rows", s.pulled_rows},
-          {"spill_read_rows", s.spill_read_rows},
-          {"pushed_rows", s.pushed_rows},
-          {"duplicate_parts", s.duplicate_parts},
-          {"uptime_seconds", s.uptime_seconds},
-          {"pid", s.pid}};
-}
-
 absl::Status ShowStatus(const ConnectFlags& connect, const std::string& output, bool* healthy) {
   RH_ASSIGN_OR_RETURN(const auto client, Connect(connect));
   RH_ASSIGN_OR_RETURN(const std::vector<ServerStatus> statuses, client->ServerStatuses());
   *healthy =
       std::all_of(statuses.begin(), statuses.end(), [](const ServerStatus& s) { return s.state == "ready"; });
-  if (output == "json") {
-    nlohmann::json list = nlohmann::json::array();
-    for (const ServerStatus& s : statuses) list.push_back(ToJson(s));
-    Write(list.dump(2) + "\n");
-    return absl::OkStatus();
-  }
-  std::vector<std::vector<std::string>> rows;
-  for (const ServerStatus& s : statuses) {
-    rows.push_back({absl::StrCat(s.server), s.address, s.state, s.version,
-                    absl::StrCat(s.owned_partitions, "/", s.partition_count), absl::StrCat(s.stored_rows),
-                    absl::StrCat(s.resident_rows), FormatBytes(s.peak_resident_bytes),
-                    FormatBytes(s.memory_budget_bytes), FormatBytes(s.spill_disk_bytes),
-                    FormatBytes(s.log_disk_bytes), absl::StrCat(s.pulled_rows), absl::StrCat(s.pushed_rows),
-                    absl::FormatDuration(absl::Seconds(s.uptime_seconds))});
-  }
-  Write(FormatTable({"SERVER", "ADDRESS", "STATE", "VERSION", "PARTITIONS", "STORED", "RESIDENT", "PEAK",
-                     "BUDGET", "SPILL", "LOG", "PULLED", "PUSHED", "UPTIME"},
-                    rows));
-  return absl::OkStatus();
+  return Show(StatusListing(statuses), output) ? absl::OkStatus() : OutputClosed();
 }
 
 // Empty when every server is ready, else what is missing.
@@ -100,7 +58,7 @@ int Wait(const ConnectFlags& connect) {
 }
 
 int CheckHealth(const std::string& text) {
-  const auto address = server::ParseListenAddress("--http-address", text);
+  const auto address = ParseListenAddress("--http-address", text);
   if (!address.ok()) return Report(address.status());
   httplib::Client client(address->host, address->port);
   client.set_connection_timeout(kHealthTimeoutSeconds);

@@ -11,8 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "server/rpc/connection_acceptor.h"
 #include "server/rpc/grpc_calls.h"
 
 namespace rowhouse::server {
@@ -21,7 +22,6 @@ namespace {
 // Calls that wait for a client, for each queue. More clients at once queue inside gRPC.
 constexpr int kWaitingRawCalls = 64;
 constexpr int kWaitingGenericCalls = 16;
-constexpr int kMaxStreamsPerConnection = 128;
 constexpr int kMinPingIntervalMs = 10'000;  // clients that keep idle connections alive ping every 20 s
 constexpr int kMaxQueueThreads = 256;
 
@@ -33,14 +33,17 @@ class GrpcTransportImpl final : public GrpcTransport {
 
   absl::Status Listen();
   void Drain(absl::Duration timeout) override;
-  std::string address() const override { return address_; }
+  std::string address() const override { return acceptor_->address(); }
+  uint32_t open_connections() const override { return acceptor_->open_connections(); }
+  uint64_t refused_connections() const override { return acceptor_->refused_connections(); }
 
  private:
   void Run(CallQueue* queue);
 
   const GrpcTransportOptions options_;
   CallHost host_;
-  std::string address_;
+  std::unique_ptr<ConnectionAcceptor> acceptor_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections_;  // gRPC's end of it
   std::vector<std::unique_ptr<CallQueue>> queues_;
   std::unique_ptr<grpc::Server> server_;
   std::vector<std::thread> threads_;
@@ -52,11 +55,10 @@ void SetArguments(const GrpcTransportOptions& options, grpc::ServerBuilder& buil
   // The size of a compressed message is checked before it is inflated: refuse compression.
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+                             static_cast<int>(limits::kMaxStreamsPerConnection));
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingIntervalMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  // Two servers on one port would each get some of the connections.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   if (options.memory_quota_bytes != 0) {
     grpc::ResourceQuota quota("rowhouse");
     quota.Resize(options.memory_quota_bytes);
@@ -65,10 +67,13 @@ void SetArguments(const GrpcTransportOptions& options, grpc::ServerBuilder& buil
 }
 
 absl::Status GrpcTransportImpl::Listen() {
+  RH_ASSIGN_OR_RETURN(const ListenAddress address, ParseListenAddress("address", options_.address));
+  RH_ASSIGN_OR_RETURN(acceptor_, ConnectionAcceptor::Listen(address, options_.max_connections));
   grpc::ServerBuilder builder;
   SetArguments(options_, builder);
-  int port = 0;
-  builder.AddListeningPort(options_.address, grpc::InsecureServerCredentials(), &port);
+  connections_ = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      grpc::InsecureServerCredentials());
   builder.RegisterService(&host_.raw_service);
   builder.RegisterAsyncGenericService(&host_.generic_service);
   for (int i = 0; i < options_.queue_threads; ++i) {
@@ -77,20 +82,13 @@ absl::Status GrpcTransportImpl::Listen() {
     queues_.push_back(std::move(queue));
   }
   server_ = builder.BuildAndStart();
-  if (server_ == nullptr || port <= 0) {
-    if (server_ != nullptr) server_->Shutdown();
+  if (server_ == nullptr) {
     for (auto& queue : queues_) {
       queue->queue->Shutdown();  // before Run: it only empties the queue
       Run(queue.get());          // to its end: nothing was posted
     }
-    server_.reset();
-    return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", options_.address,
-                     ": it is in use, or no address of this machine; choose another --listen"));
+    return absl::InternalError("gRPC could not start its server; its log says why (GRPC_VERBOSITY=error)");
   }
-  address_ = options_.address;
-  if (!absl::StartsWith(address_, "unix"))
-    address_ = absl::StrCat(address_.substr(0, address_.rfind(':')), ":", port);
   for (auto& queue : queues_) {
     for (int i = 0; i < kWaitingRawCalls; ++i) {
       PostRawCall(RawMethod::kPull, &host_, queue.get());
@@ -99,6 +97,12 @@ absl::Status GrpcTransportImpl::Listen() {
     for (int i = 0; i < kWaitingGenericCalls; ++i) PostGenericCall(&host_, queue.get());
   }
   for (auto& queue : queues_) threads_.emplace_back([this, queue = queue.get()]() { Run(queue); });
+  acceptor_->Start([this](int fd, int listener) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+    connection.listener_fd = listener;
+    connection.fd = fd;
+    connections_->HandleNewConnection(&connection);
+  });
   return absl::OkStatus();
 }
 
@@ -120,6 +124,7 @@ void GrpcTransportImpl::Drain(absl::Duration timeout) {
   if (server_ == nullptr) return;
   if (options_.health != nullptr) options_.health->SetServing(false);
   host_.EndWatches();
+  acceptor_->Stop();
   server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(timeout));
   // The queues' own threads close them; each is told by an event, for it may have no other left.
   struct ServerIsDown : CompletionTag {

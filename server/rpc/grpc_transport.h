@@ -24,7 +24,8 @@ struct GrpcTransportOptions {
   std::string address;    // host:port or unix:/path; port 0 lets the system choose
   int queue_threads = 2;  // completion queues, a thread each
   uint64_t max_message_bytes = limits::kMaxMessageBytes;
-  uint64_t memory_quota_bytes = 0;  // gRPC's own buffers; 0: no quota
+  uint32_t max_connections = limits::kMaxConnections;  // more are closed as they come
+  uint64_t memory_quota_bytes = 0;                     // gRPC's own buffers; 0: no quota
   HealthService* health = nullptr;  // served as Health.Watch, set not serving by Drain; may be null
   MemoryLedger* ledger = nullptr;   // answers count as kRequests until they are sent; may be null
 };
@@ -42,6 +43,9 @@ class GrpcTransport {
   virtual void Drain(absl::Duration timeout) = 0;
   // With the port that port 0 became.
   virtual std::string address() const = 0;
+  // Since Start; for metrics.
+  virtual uint32_t open_connections() const = 0;
+  virtual uint64_t refused_connections() const = 0;
 };
 
 }  // namespace rowhouse::server

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/limits.h"
 #include "common/logging.h"
 #include "server/rpc/proto_bytes.h"
 #include "server/rpc/status_mapping.h"
@@ -11,8 +12,6 @@
 namespace rowhouse::server {
 namespace {
 
-// What is not hot is small: generated messages may take many times the bytes they came in.
-constexpr uint64_t kMaxControlBytes = 1 << 20;
 constexpr char kEmbedding[] = "rowhouse.v1.EmbeddingService";
 constexpr char kAdmin[] = "rowhouse.v1.AdminService";
 constexpr char kInternal[] = "rowhouse.internal.v1.InternalService";
@@ -164,10 +163,10 @@ void RequestRouter::Handle(const CallInfo& call, ChunkedBytes request, std::shar
   const uint64_t bytes = request.size();
   std::shared_ptr<Trace> trace = MakeTrace(call);
   StageTimes* const stages = &trace->stages;
-  if (route.control && bytes > kMaxControlBytes) {
+  if (route.control && bytes > limits::kMaxControlMessageBytes) {
     respond = Track(route, std::move(trace), bytes, Admission::Ticket(), std::move(respond));
     respond(absl::InvalidArgumentError(absl::StrCat(std::string(call.method), ": the message has ", bytes,
-                                                    " bytes, allowed are ", kMaxControlBytes)),
+                                                    " bytes, allowed are ", limits::kMaxControlMessageBytes)),
             Buffer());
     return;
   }

@@ -5,7 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "server/config_file.h"
-#include "server/listen_address.h"
+#include "common/listen_address.h"
 #include "server/memory_plan.h"
 #include "server/option_table.h"
 

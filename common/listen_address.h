@@ -7,7 +7,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace rowhouse::server {
+namespace rowhouse {
 
 struct ListenAddress {
   std::string unix_path;  // set: a Unix socket, and no host and port
@@ -27,4 +27,4 @@ struct ListenAddress {
 // `what` otherwise.
 absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view what, std::string_view text);
 
-}  // namespace rowhouse::server
+}  // namespace rowhouse

@@ -1,11 +1,11 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
-#include "server/listen_address.h"
+#include "common/listen_address.h"
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
-namespace rowhouse::server {
+namespace rowhouse {
 
 bool ListenAddress::is_loopback() const {
   return is_unix() || host == "localhost" || host == "::1" || absl::StartsWith(host, "127.");
@@ -51,4 +51,4 @@ absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view what, std::str
   return out;
 }
 
-}  // namespace rowhouse::server
+}  // namespace rowhouse
