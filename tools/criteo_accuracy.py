@@ -29,6 +29,15 @@ STOP_TIMEOUT_S = 60
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+class RunError(Exception):
+    """What went wrong, for the user."""
+
+
+def end_of(path):
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read()[-2000:]
+
+
 def parse_flags():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build-dir", required=True, help="where bin/rowhouse and bin/dlrm are")
@@ -63,11 +72,13 @@ def free_addresses(count):
 def start_servers(flags, rowhouse, directory, addresses):
     def die_with_parent():
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    return [subprocess.Popen([rowhouse, "server", "--data-dir", os.path.join(directory, str(i)), "--listen", address, "--http-listen", "",
-                              "--memory-budget", flags.memory_budget, "--partitions", "256", "--servers", ",".join(addresses),
-                              "--server-index", str(i), "--log-level", "error"], stdout=subprocess.DEVNULL,
-                             preexec_fn=die_with_parent)
-            for i, address in enumerate(addresses)]
+    servers = []
+    for i, address in enumerate(addresses):
+        command = [rowhouse, "server", "--data-dir", os.path.join(directory, str(i)), "--listen", address, "--http-listen", "",
+                   "--memory-budget", flags.memory_budget, "--partitions", "256", "--servers", ",".join(addresses), "--server-index", str(i)]
+        with open(os.path.join(directory, f"server-{i}.log"), "wb") as log:
+            servers.append(subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=die_with_parent))
+    return servers
 
 
 def stop(servers):
@@ -85,9 +96,11 @@ def train(flags, dlrm, directory, addresses, optimizer, seed):
     """dlrm's figures (examples/dlrm/report.cc) of one run, in tables of its own."""
     out = os.path.join(directory, f"{optimizer}-{seed}.json")
     how = ["--untrained-embeddings"] if optimizer == "untrained" else ["--optimizer", optimizer]
-    subprocess.run([dlrm, "--data", flags.data, "--address", ",".join(addresses), "--table-prefix", f"{optimizer}-{seed}.",
-                    "--numpy-rand-seed", str(seed), "--threads", str(flags.threads), "--json", out, *how],
-                   check=True, stdout=subprocess.DEVNULL, stderr=None if sys.stderr.isatty() else subprocess.DEVNULL)
+    done = subprocess.run([dlrm, "--data", flags.data, "--address", ",".join(addresses), "--table-prefix", f"{optimizer}-{seed}.",
+                           "--numpy-rand-seed", str(seed), "--threads", str(flags.threads), "--json", out, *how],
+                          check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise RunError(f"dlrm ended with status {done.returncode}; its last words:\n{done.stderr[-2000:]}")
     with open(out, encoding="utf-8") as file:
         return json.load(file)
 
@@ -99,8 +112,10 @@ def run_all(flags, directory):
     servers = start_servers(flags, rowhouse, directory, addresses)
     runs = {}
     try:
-        subprocess.run([rowhouse, "wait", "--for", "ready", "--timeout", "60s", "--address", addresses[0]], check=True,
-                       stdout=subprocess.DEVNULL)
+        ready = subprocess.run([rowhouse, "wait", "--for", "ready", "--timeout", "60s", "--address", addresses[0]], check=False,
+                               stdout=subprocess.DEVNULL)
+        if ready.returncode != 0:
+            raise RunError("the servers are not ready; the end of the first one's log:\n" + end_of(os.path.join(directory, "server-0.log")))
         for optimizer in flags.optimizers:
             for seed in range(1, flags.seeds + 1):
                 figures = train(flags, dlrm, directory, addresses, optimizer, seed)
@@ -139,7 +154,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="rowhouse-criteo-") as directory:
         try:
             runs = run_all(flags, directory)
-        except (subprocess.CalledProcessError, OSError) as error:
+        except (RunError, OSError) as error:
             print(f"criteo_accuracy: {error}", file=sys.stderr)
             return 1
     means = compare(flags, runs)

@@ -65,7 +65,8 @@ def parse_flags():
     parser.add_argument("--servers", type=int, default=3, help="servers of the cluster (default %(default)s)")
     parser.add_argument("--memory-budget", type=parse_bytes, default="128MiB", help="of each server (default %(default)s)")
     parser.add_argument("--keep", action="store_true", help="keep the servers' data and logs")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the data, a minute: rows outgrow the servers' row memory, not their whole budgets")
+    parser.add_argument("--quick", action="store_true",
+                        help="a tenth of the data, a minute: rows outgrow the servers' row memory, not their whole budgets")
     flags = parser.parse_args()
     if not 1 <= flags.servers <= 64:
         parser.error(f"--servers must be 1 to 64, got {flags.servers}")

@@ -53,7 +53,8 @@ def ctest(preset, totals, only, label=None, jobs=2, env=None):
     if os.path.exists(report):
         os.remove(report)
     command = ["ctest", "--test-dir", os.path.join("build", preset), "--output-on-failure", "--output-junit", report,
-               "--test-output-size-passed", str(OUTPUT_BYTES), "--test-output-size-failed", str(OUTPUT_BYTES), "-j", str(jobs), "--progress", "--no-tests=error" if not only else "--no-tests=ignore"]
+               "--test-output-size-passed", str(OUTPUT_BYTES), "--test-output-size-failed", str(OUTPUT_BYTES), "-j", str(jobs),
+               "--progress", "--no-tests=error" if not only else "--no-tests=ignore"]
     if label:
         command += ["-L", label]
     if only:

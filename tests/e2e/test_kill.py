@@ -3,8 +3,7 @@
 been. A kill counts when the trainer says that its push was begun before the kill and had to be sent again to the server that was
 killed; others (between two pushes) are repeated.
 
-ROWHOUSE_E2E_FULL=1 makes 10 kills that count in each of sync and async, else 5. ROWHOUSE_E2E_SEED repeats the moments of a run, as
-far as the machine's timing allows."""
+ROWHOUSE_E2E_SEED repeats the moments of a run, as far as the machine's timing allows."""
 import json
 import os
 import random
@@ -17,7 +16,7 @@ import unittest
 
 from cluster import DLRM, SYNTH, Cluster, run, wait_until
 
-KILLS = 10 if os.environ.get("ROWHOUSE_E2E_FULL") == "1" else 5
+KILLS = 10  # that count, in each of sync and async
 ATTEMPTS_PER_KILL = 6  # how many kills may be needed for each that counts
 BATCHES = 150 * KILLS
 BATCH = 32
