@@ -1,0 +1,21 @@
+# Runs at install time: the config file and the systemd unit. With the prefix /usr (also below a staging directory) configuration is
+# in /etc, as in every distribution; with any other prefix it is in PREFIX/etc, and the unit says the prefix's paths.
+if(CMAKE_INSTALL_PREFIX MATCHES "^(.*)/usr/?$")
+  set(etc "${CMAKE_MATCH_1}/etc")
+else()
+  set(etc "${CMAKE_INSTALL_PREFIX}/etc")
+endif()
+set(config "${PROJECT_SOURCE_DIR}/deploy/config/rowhouse.yaml")
+if(EXISTS "${config}")
+  file(INSTALL "${config}" DESTINATION "${etc}/rowhouse")
+endif()
+
+set(unit "${PROJECT_SOURCE_DIR}/deploy/systemd/rowhouse.service")
+if(NOT CMAKE_INSTALL_PREFIX MATCHES "/usr/?$")
+  file(READ "${unit}" text)
+  string(REPLACE "/usr/bin/" "${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/" text "${text}")
+  string(REPLACE "/etc/rowhouse/" "${etc}/rowhouse/" text "${text}")
+  set(unit "${PROJECT_BINARY_DIR}/generated/rowhouse.service")
+  file(WRITE "${unit}" "${text}")
+endif()
+file(INSTALL "${unit}" DESTINATION "${CMAKE_INSTALL_PREFIX}/lib/systemd/system")
