@@ -1,24 +1,35 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #include "common/logging.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "common/status_macros.h"
 #include "nlohmann/json.hpp"
 #include "spdlog/pattern_formatter.h"
 #include "spdlog/sinks/stdout_sinks.h"
 
 namespace rowhouse {
+
+namespace logging_internal {
+// Info, until SetLogLevels says otherwise.
+std::array<std::atomic<int>, kLogModules.size()> levels = {2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2};
+static_assert(spdlog::level::info == 2);
+}  // namespace logging_internal
+
 namespace {
 
 const std::map<std::string_view, spdlog::level::level_enum>& Levels() {
   static const auto* const levels = new std::map<std::string_view, spdlog::level::level_enum>{
-      {"debug", spdlog::level::debug},
-      {"info", spdlog::level::info},
-      {"warn", spdlog::level::warn},
-      {"error", spdlog::level::err},
+      {"debug", spdlog::level::debug},  {"info", spdlog::level::info}, {"warn", spdlog::level::warn},
+      {"warning", spdlog::level::warn}, {"error", spdlog::level::err},
   };
   return *levels;
 }
@@ -28,6 +39,34 @@ std::string_view LevelName(spdlog::level::level_enum level) {
     if (value == level) return name;
   }
   return "info";
+}
+
+using ModuleLevels = std::map<std::string_view, spdlog::level::level_enum>;
+
+absl::StatusOr<ModuleLevels> ParseModules(std::string_view text) {
+  ModuleLevels out;
+  for (absl::string_view item :
+       absl::StrSplit(absl::string_view(text.data(), text.size()), ',', absl::SkipWhitespace())) {
+    const std::pair<absl::string_view, absl::string_view> pair =
+        absl::StrSplit(item, absl::MaxSplits('=', 1));
+    const std::string name(absl::StripAsciiWhitespace(pair.first));
+    const std::string level(absl::StripAsciiWhitespace(pair.second));
+    if (!absl::StrContains(item, '=')) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("\"", name, "\" has no level, want MODULE=LEVEL such as rpc=debug"));
+    }
+    const auto* const module = std::find(kLogModules.begin(), kLogModules.end(), name);
+    if (module == kLogModules.end()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("\"", name, "\" is no module of the log, allowed are ",
+                       absl::StrJoin(kLogModules, ", ",
+                                     [](std::string* out, std::string_view name) { out->append(name); })));
+    }
+    RH_RETURN_IF_ERROR(ValidateLogLevel(level));
+    if (!out.emplace(*module, Levels().at(level)).second)
+      return absl::InvalidArgumentError(absl::StrCat("module ", name, " is given twice"));
+  }
+  return out;
 }
 
 void Append(std::string_view text, spdlog::memory_buf_t& dest) {
@@ -76,17 +115,19 @@ class LevelFlag : public spdlog::custom_flag_formatter {
 
 }  // namespace
 
-absl::Status ValidateLogging(std::string_view level, std::string_view format) {
-  if (Levels().count(level) == 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("log level is \"", std::string(level), "\", allowed are debug, info, warn, error"));
-  }
-  if (format != "text" && format != "json") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("log format is \"", std::string(format), "\", allowed are text, json"));
-  }
-  return absl::OkStatus();
+absl::Status ValidateLogLevel(std::string_view level) {
+  if (Levels().count(level) != 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("log level is \"", std::string(level), "\", allowed are debug, info, warn, error"));
 }
+
+absl::Status ValidateLogFormat(std::string_view format) {
+  if (format == "text" || format == "json") return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("log format is \"", std::string(format), "\", allowed are text, json"));
+}
+
+absl::Status ValidateLogModules(std::string_view modules) { return ParseModules(modules).status(); }
 
 std::unique_ptr<spdlog::formatter> MakeLogFormatter(std::string_view format) {
   auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
@@ -101,14 +142,27 @@ std::unique_ptr<spdlog::formatter> MakeLogFormatter(std::string_view format) {
   return formatter;
 }
 
-void InitLogging(std::string_view level, std::string_view format) {
+void InitLogging(std::string_view level, std::string_view format, std::string_view modules) {
   auto logger =
       std::make_shared<spdlog::logger>("rowhouse", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   logger->set_formatter(MakeLogFormatter(format));
-  const auto it = Levels().find(level);
-  logger->set_level(it == Levels().end() ? spdlog::level::info : it->second);
   logger->flush_on(spdlog::level::debug);
   spdlog::set_default_logger(std::move(logger));
+  SetLogLevels(level, modules);
+}
+
+void SetLogLevels(std::string_view level, std::string_view modules) {
+  const auto found = Levels().find(level);
+  const spdlog::level::level_enum common = found == Levels().end() ? spdlog::level::info : found->second;
+  const auto own = ParseModules(modules);
+  spdlog::level::level_enum lowest = common;
+  for (size_t i = 0; i < kLogModules.size(); ++i) {
+    spdlog::level::level_enum mine = common;
+    if (own.ok() && own->count(kLogModules[i]) != 0) mine = own->at(kLogModules[i]);
+    logging_internal::levels[i].store(mine, std::memory_order_relaxed);
+    lowest = std::min(lowest, mine);
+  }
+  spdlog::default_logger_raw()->set_level(lowest);
 }
 
 }  // namespace rowhouse

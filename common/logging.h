@@ -2,8 +2,14 @@
 #pragma once
 // The process's log: spdlog on stderr, as text or as JSON lines. Set up once at start; the macros are
 // thread-safe. Text from outside is escaped, so that one message is always one line.
+//
+// A message belongs to the module of its source file, which is its folder: rpc for server/rpc/x.cc. Each
+// module may have a level of its own, and levels may change while the process runs.
 
+#include <array>
+#include <atomic>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -11,10 +17,11 @@
 #include "spdlog/spdlog.h"
 
 // RH_LOG_INFO("opened {} in {} ms", path, ms): fmt format strings, checked when compiled. The arguments of a
-// level that is off are not evaluated.
-#define RH_LOG_AT_(log_level, ...)                                              \
-  do {                                                                          \
-    if (::spdlog::should_log(log_level)) ::spdlog::log(log_level, __VA_ARGS__); \
+// level that is off are not evaluated. Cost when off: one load.
+#define RH_LOG_AT_(log_level, ...)                                                             \
+  do {                                                                                         \
+    constexpr int rh_log_module = ::rowhouse::LogModuleOf(__FILE__);                           \
+    if (::rowhouse::IsLogged(rh_log_module, log_level)) ::spdlog::log(log_level, __VA_ARGS__); \
   } while (false)
 #define RH_LOG_DEBUG(...) RH_LOG_AT_(::spdlog::level::debug, __VA_ARGS__)
 #define RH_LOG_INFO(...) RH_LOG_AT_(::spdlog::level::info, __VA_ARGS__)
@@ -23,13 +30,48 @@
 
 namespace rowhouse {
 
-// InvalidArgument, naming what is allowed, unless `level` is debug, info, warn or error and `format` text or
-// json.
-absl::Status ValidateLogging(std::string_view level, std::string_view format);
+// Folders whose messages can have a level of their own. The last one is every other file.
+inline constexpr std::array<std::string_view, 13> kLogModules = {
+    "server", "rpc",    "partition", "table",  "row", "spill", "log",
+    "meta",   "common", "schema",    "client", "cli", "other"};
 
-// Sends what is at least `level` to stderr in `format`: text, or json with ts (RFC 3339, UTC), level and msg.
-// What ValidateLogging refuses becomes info and text. Threads: before other threads log.
-void InitLogging(std::string_view level, std::string_view format);
+// Place in kLogModules of a source file: of its nearest folder that is there by name.
+constexpr int LogModuleOf(std::string_view path) {
+  size_t end = path.rfind('/');
+  while (end != std::string_view::npos) {
+    const size_t slash = end == 0 ? std::string_view::npos : path.rfind('/', end - 1);
+    const size_t begin = slash == std::string_view::npos ? 0 : slash + 1;
+    for (size_t i = 0; i + 1 < kLogModules.size(); ++i) {
+      if (path.substr(begin, end - begin) == kLogModules[i]) return static_cast<int>(i);
+    }
+    end = slash;
+  }
+  return static_cast<int>(kLogModules.size()) - 1;
+}
+
+namespace logging_internal {
+extern std::array<std::atomic<int>, kLogModules.size()> levels;
+}  // namespace logging_internal
+
+inline bool IsLogged(int module, spdlog::level::level_enum level) {
+  return level >= logging_internal::levels[module].load(std::memory_order_relaxed);
+}
+
+// InvalidArgument, naming what is allowed, unless `level` is debug, info, warn (or warning) or error.
+absl::Status ValidateLogLevel(std::string_view level);
+// The same for text or json.
+absl::Status ValidateLogFormat(std::string_view format);
+// The same for "rpc=debug,spill=warn": modules and levels, no module twice; empty: none.
+absl::Status ValidateLogModules(std::string_view modules);
+
+// Sends what is at least `level`, or the level that `modules` gives a module, to stderr in `format`: text, or
+// json with ts (RFC 3339, UTC), level and msg. What the checks above refuse becomes info, text and no
+// modules. Threads: before other threads log.
+void InitLogging(std::string_view level, std::string_view format, std::string_view modules = "");
+
+// Changes the levels of a log that is in use; what the checks refuse is as for InitLogging. Thread-safe; a
+// message on its way may still be judged by the level before.
+void SetLogLevels(std::string_view level, std::string_view modules);
 
 // The formatter InitLogging installs, for tests and other sinks.
 std::unique_ptr<spdlog::formatter> MakeLogFormatter(std::string_view format);

@@ -1,76 +1,112 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #include "server/options.h"
 
-#include <set>
+#include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/listen_address.h"
-#include "common/logging.h"
 #include "common/status_macros.h"
-#include "common/units.h"
+#include "server/option_table.h"
 
 namespace rowhouse::server {
 namespace {
 
-template <typename T>
-absl::Status InRange(const char* flag, T value, T low, T high) {
-  if (value >= low && value <= high) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(flag, " is ", value, ", want ", low, " to ", high));
-}
-
-absl::Status BytesInRange(const char* flag, uint64_t value, uint64_t low, uint64_t high) {
-  if (value >= low && value <= high) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(flag, " is ", FormatBytes(value), ", want ", FormatBytes(low), " to ", FormatBytes(high)));
-}
-
-absl::Status CheckListen(const char* flag, const std::string& text, bool insecure_listen, bool unix_allowed) {
-  if (text.empty()) return absl::OkStatus();
+absl::Status CheckReach(const char* flag, const std::string& text, bool insecure_listen) {
+  if (text.empty() || insecure_listen) return absl::OkStatus();
   RH_ASSIGN_OR_RETURN(const ListenAddress address, ParseListenAddress(flag, text));
-  if (address.is_unix() && !unix_allowed) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(flag, " is ", text, ": a Unix socket is not supported here, want host:port"));
-  }
-  if (!address.is_loopback() && !insecure_listen) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        flag, " is ", text,
-        ", which other machines may reach, and traffic is neither encrypted nor authenticated: listen on "
-        "127.0.0.1, or give --insecure-listen if the network is trusted"));
-  }
-  return absl::OkStatus();
+  if (address.is_loopback()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      flag, " is ", text,
+      ", which other machines may reach, and traffic is neither encrypted nor authenticated: listen on "
+      "127.0.0.1, or give --insecure-listen if the network is trusted"));
 }
 
-absl::Status CheckServers(const ServerOptions& options) {
+// The listeners of this process against each other.
+absl::Status CheckListeners(const ServerOptions& options) {
+  RH_RETURN_IF_ERROR(CheckReach("--listen", options.listen_address, options.insecure_listen));
+  RH_RETURN_IF_ERROR(CheckReach("--http-listen", options.http_address, options.insecure_listen));
+  if (options.listen_address.empty() || options.listen_address != options.http_address)
+    return absl::OkStatus();
+  RH_ASSIGN_OR_RETURN(const ListenAddress address, ParseListenAddress("--listen", options.listen_address));
+  if (address.port == 0) return absl::OkStatus();  // each gets a port of its own
+  return absl::InvalidArgumentError(absl::StrCat("--listen and --http-listen are both ",
+                                                 options.listen_address, ": give each a port of its own"));
+}
+
+absl::Status CheckPlaceInServers(const ServerOptions& options) {
   const size_t count = options.servers.size();
-  if (count > limits::kMaxServers) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--servers has ", count, " addresses, the limit is ", limits::kMaxServers));
-  }
   if (count > options.partitions) {
     return absl::InvalidArgumentError(
         absl::StrCat("--servers has ", count, " addresses for ", options.partitions,
                      " partitions: every server needs one; raise --partitions"));
   }
-  std::set<std::string> seen;
-  for (const std::string& server : options.servers) {
-    RH_ASSIGN_OR_RETURN(const ListenAddress address, ParseListenAddress("--servers", server));
-    if (!address.is_unix() && (address.port == 0 || address.is_wildcard())) {
-      return absl::InvalidArgumentError(absl::StrCat("--servers has ", server,
-                                                     ", where nobody can be reached: give each server's "
-                                                     "own host name and port"));
-    }
-    if (!seen.insert(server).second) {
-      return absl::InvalidArgumentError(absl::StrCat("--servers has ", server, " twice"));
-    }
+  if (count == 0 && options.server_index != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--server-index is ", options.server_index,
+                     ", but --servers is empty: list all servers, this one at that place"));
   }
-  const size_t servers = count == 0 ? 1 : count;
-  if (options.server_index >= servers) {
+  if (count > 0 && options.server_index >= count) {
     return absl::InvalidArgumentError(absl::StrCat("--server-index is ", options.server_index, ", want 0 to ",
-                                                   servers - 1, ": a place in the list of --servers"));
+                                                   count - 1, ": a place in the list of --servers"));
   }
   if (count > 1 && options.listen_address.empty()) {
     return absl::InvalidArgumentError(
-        "--listen is empty: a server of a cluster must be reachable by the others");
+        "--listen is empty, but --servers has more than this server: it must be reachable by the others");
+  }
+  return absl::OkStatus();
+}
+
+// Where it listens against where the others look for it. An address of another host name or behind port 0 may
+// well be the same place, or a proxy's: only what cannot be meant is refused.
+absl::Status CheckOwnAddress(const ServerOptions& options) {
+  if (options.listen_address.empty()) return absl::OkStatus();
+  RH_ASSIGN_OR_RETURN(const ListenAddress listen, ParseListenAddress("--listen", options.listen_address));
+  if (options.servers.empty()) {
+    if (!listen.is_wildcard()) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat("--listen is ", options.listen_address,
+                     ", which does not say where clients reach this server: give --servers HOST:PORT as they "
+                     "know it"));
+  }
+  const std::string& own = options.servers[options.server_index];
+  const auto place = std::find(options.servers.begin(), options.servers.end(), options.listen_address);
+  if (place != options.servers.end() && *place != own) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--listen is ", options.listen_address, ", which is server ", place - options.servers.begin(),
+        " of --servers, but --server-index is ", options.server_index, ": make them agree"));
+  }
+  RH_ASSIGN_OR_RETURN(const ListenAddress known, ParseListenAddress("--servers", own));
+  if (!listen.is_unix() && listen.port != 0 && listen.host == known.host && listen.port != known.port) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--listen is ", options.listen_address, ", but --servers has ", own, " at this server's place (",
+        options.server_index, "): nobody would find it; make them agree"));
+  }
+  return absl::OkStatus();
+}
+
+std::string WithoutTrailingSlashes(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
+bool IsInside(const std::string& path, const std::string& directory) {
+  return path == directory || absl::StartsWith(path, directory + "/");
+}
+
+absl::Status CheckDirectories(const ServerOptions& options) {
+  const std::string log = WithoutTrailingSlashes(options.log_directory);
+  const std::string data = WithoutTrailingSlashes(options.data_directory);
+  if (log.empty()) return absl::OkStatus();
+  if (log == data) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--log-dir and --data-dir are both ", log,
+                     ": give the log a directory of its own, or leave --log-dir out"));
+  }
+  if (IsInside(log, data + "/spill")) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--log-dir is ", options.log_directory, ", which is where --data-dir ", data,
+        " keeps cold rows (spill): give the log a directory of its own, or leave --log-dir out"));
   }
   return absl::OkStatus();
 }
@@ -82,32 +118,11 @@ absl::Status ServerOptions::Validate() const {
     return absl::InvalidArgumentError(
         "--data-dir is empty: name the directory that keeps this server's rows");
   }
-  RH_RETURN_IF_ERROR(CheckListen("--listen", listen_address, insecure_listen, /*unix_allowed=*/true));
-  RH_RETURN_IF_ERROR(CheckListen("--http-listen", http_address, insecure_listen, /*unix_allowed=*/false));
-  RH_RETURN_IF_ERROR(
-      BytesInRange("--memory-budget", memory_budget_bytes, limits::kMinMemoryBudgetBytes, 1ull << 46));
-  if (partitions == 0 || partitions > limits::kMaxPartitions || (partitions & (partitions - 1)) != 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--partitions is ", partitions, ", want a power of two from 1 to ", limits::kMaxPartitions));
-  }
-  RH_RETURN_IF_ERROR(CheckServers(*this));
-  if (!listen_address.empty() && servers.empty()) {
-    RH_ASSIGN_OR_RETURN(const ListenAddress address, ParseListenAddress("--listen", listen_address));
-    if (address.is_wildcard()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--listen is ", listen_address,
-                       ", which does not say where clients reach "
-                       "this server: give --servers HOST:PORT as they know it"));
-    }
-  }
-  RH_RETURN_IF_ERROR(InRange<int64_t>("--log-sync-interval (ms)", log_sync_interval_ms, 1, 60'000));
-  RH_RETURN_IF_ERROR(BytesInRange("--log-segment-bytes", log_segment_bytes, limits::kMinSegmentBytes,
-                                  limits::kMaxSegmentBytes));
-  RH_RETURN_IF_ERROR(BytesInRange("--disk-low-water", disk_low_water_bytes, 0, 1ull << 46));
-  RH_RETURN_IF_ERROR(InRange("--worker-threads", worker_threads, 0, 1024));
-  RH_RETURN_IF_ERROR(InRange("--io-threads", io_threads, 1, 256));
-  RH_RETURN_IF_ERROR(InRange("--drain-timeout (ms)", drain_timeout_ms, 0, 600'000));
-  return ValidateLogging(log_level == "warning" ? "warn" : log_level, log_format);
+  for (const OptionEntry& entry : OptionTable()) RH_RETURN_IF_ERROR(entry.check(*this, entry.flag()));
+  RH_RETURN_IF_ERROR(CheckListeners(*this));
+  RH_RETURN_IF_ERROR(CheckPlaceInServers(*this));
+  RH_RETURN_IF_ERROR(CheckOwnAddress(*this));
+  return CheckDirectories(*this);
 }
 
 }  // namespace rowhouse::server

@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What a server is told: flags, config file and environment end here. A plain struct with the defaults.
+// What a server is told: flags, config file and environment end here. A plain struct with the defaults; what
+// each option is for, its limits and its names are in option_table.cc.
 
 #include <cstdint>
 #include <string>
@@ -31,8 +32,11 @@ struct ServerOptions {
   int drain_timeout_ms = 10'000;                // SIGTERM waits this long for calls under way
   std::string log_level = "info";               // debug, info, warn (or warning), error
   std::string log_format = "text";              // text or json
+  std::vector<std::string> log_modules;         // "rpc=debug": modules with a level of their own
+  int64_t slow_request_ms = 1000;               // requests that take as long are logged; 0: none
 
-  // InvalidArgument naming flag, value and limit.
+  // InvalidArgument naming flags, values and limits: first of each option by itself, then of those that
+  // contradict each other.
   absl::Status Validate() const;
 };
 

@@ -18,6 +18,7 @@
 #include "server/health_monitor.h"
 #include "server/http_endpoint.h"
 #include "server/identity.h"
+#include "server/live_options.h"
 #include "server/live_server_info.h"
 #include "server/memory_plan.h"
 #include "server/meta/remote_meta_store.h"
@@ -74,7 +75,7 @@ std::string LogDirectory(const ServerOptions& options) {
 class ServerImpl final : public Server {
  public:
   explicit ServerImpl(const ServerOptions& options)
-      : options_(options), plan_(PlanMemory(options.memory_budget_bytes)) {}
+      : options_(options), plan_(PlanMemory(options.memory_budget_bytes)), live_(options) {}
   ~ServerImpl() override;
 
   // In the order that the header lists; the first error stops.
@@ -82,6 +83,7 @@ class ServerImpl final : public Server {
 
   void Drain() override;
   void OnDrainRequest(std::function<void()> stop) override;
+  void Reload(const ServerOptions& options) override { live_.Set(options); }
   RequestHandler* handler() override { return router_.get(); }
   std::string listen_address() const override { return transport_ == nullptr ? "" : transport_->address(); }
   std::string http_address() const override { return http_ == nullptr ? "" : http_->address(); }
@@ -102,6 +104,7 @@ class ServerImpl final : public Server {
   // Built in this order, taken down in the reverse one by the destructor.
   const ServerOptions options_;
   const MemoryPlan plan_;
+  LiveOptions live_;
   MemoryLedger ledger_;
   MetricsRegistry metrics_;
   DataDirectory directory_;
@@ -142,7 +145,7 @@ void ServerImpl::Drain() {
   draining_ = true;
   monitor_.reset();
   health_.SetServing(false);
-  if (transport_ != nullptr) transport_->Drain(absl::Milliseconds(options_.drain_timeout_ms));
+  if (transport_ != nullptr) transport_->Drain(live_.drain_timeout());
   http_.reset();
   if (catalog_ != nullptr) catalog_->Stop();
   if (partitions_ != nullptr) partitions_->Stop();  // syncs the log
@@ -161,7 +164,7 @@ absl::StatusOr<absl::Duration> ServerImpl::RequestDrain() {
   }
   RH_LOG_INFO("asked to drain by a client");
   stop_();
-  return absl::Milliseconds(options_.drain_timeout_ms);
+  return live_.drain_timeout();
 }
 
 absl::Status ServerImpl::Build() {
@@ -316,16 +319,17 @@ void ServerImpl::MakeServices() {
   const bool keeps_meta = map_->owner(0) == options_.server_index;
   internal_ = std::make_unique<InternalService>(InternalService::Parts{
       .meta = keeps_meta ? meta_.get() : nullptr, .catalog = catalog_.get(), .cluster = identity.cluster});
-  router_ =
-      std::make_unique<RequestRouter>(RequestRouter::Parts{.embedding = embedding_.get(),
-                                                           .admin = admin_.get(),
-                                                           .internal = internal_.get(),
-                                                           .health = &health_,
-                                                           .admission = &admission_,
-                                                           .blocking = executors_.blocking.get(),
-                                                           .internal_blocking = executors_.internal.get(),
-                                                           .clock = SystemClock(),
-                                                           .metrics = &metrics_});
+  router_ = std::make_unique<RequestRouter>(
+      RequestRouter::Parts{.embedding = embedding_.get(),
+                           .admin = admin_.get(),
+                           .internal = internal_.get(),
+                           .health = &health_,
+                           .admission = &admission_,
+                           .blocking = executors_.blocking.get(),
+                           .internal_blocking = executors_.internal.get(),
+                           .clock = SystemClock(),
+                           .metrics = &metrics_,
+                           .slow_request = [this] { return live_.slow_request(); }});
 }
 
 absl::Status ServerImpl::Listen() {

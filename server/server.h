@@ -30,6 +30,9 @@ class Server {
   // Health NOT_SERVING, waits for calls under way (drain_timeout_ms), closes listeners, flushes the log.
   // Idempotent.
   virtual void Drain() = 0;
+  // Takes the options that may change while the server runs (live_options.h); the others are not looked at.
+  // Requires: validated. Thread-safe.
+  virtual void Reload(const ServerOptions& options) = 0;
   // What AdminService.DrainServer calls to have this process stopped as SIGTERM does; it must return at once.
   // Without one the call is refused: a server inside a client's process is not its own to stop.
   virtual void OnDrainRequest(std::function<void()> stop) = 0;

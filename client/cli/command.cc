@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/output.h"
+#include "client/cli/render.h"
 #include "common/status_macros.h"
 #include "common/units.h"
 
@@ -42,13 +43,24 @@ absl::StatusOr<std::unique_ptr<Client>> Connect(const ConnectFlags& flags) {
 
 void AddOutputFlag(CLI::App& command, std::string* output) {
   *output = "table";
-  command.add_option("-o,--output", *output, "table or json")
-      ->check(CLI::IsMember({"table", "json"}))
+  command.add_option("-o,--output", *output, "Format; wide is table with every column")
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kOutputWords), std::end(kOutputWords))))
       ->capture_default_str();
 }
 
+CLI::Option* AddTableName(CLI::App& command, const std::string& positional, std::string* name) {
+  return command.add_option(positional, *name, "Table")->type_name("TABLE");
+}
+
+void OnRun(CLI::App& command, Selected* selected, std::function<absl::Status()> run) {
+  command.callback([=] { selected->run = [=] { return Report(run()); }; });
+}
+
+absl::Status OutputClosed() { return absl::CancelledError(""); }
+
 int Report(const absl::Status& status) {
   if (status.ok()) return kOk;
+  if (absl::IsCancelled(status) && status.message().empty()) return kFailure;
   WriteError(absl::StrCat("error: ", status.message(), "\n"));
   switch (status.code()) {
     case absl::StatusCode::kInvalidArgument:
@@ -60,6 +72,25 @@ int Report(const absl::Status& status) {
   }
 }
 
+void BuildCommandTree(CLI::App& app, Selected* selected) {
+  app.require_subcommand(1);
+  app.footer("Exit codes: 0 ok, 1 failure, 2 usage, 3 unhealthy, 4 timeout.");
+  AddServerCommand(app, selected);
+  AddServerVerbs(*app.get_subcommand("server"), selected);
+  AddTableCommands(app, selected);
+  AddRowCommands(app, selected);
+  AddWriterCommands(app, selected);
+  AddStatusCommands(app, selected);
+  AddConfigCommands(app, selected);
+  AddTopCommand(app, selected);
+  AddCheckCommand(app, selected);
+  AddDebugCommands(app, selected);
+  AddClusterCommands(app, selected);
+  AddGenerateCommands(app, selected);
+  AddCompletionCommand(app, selected);
+  AddReferenceCommand(app, selected);
+}
+
 int RunCommandLine(int argc, const char* const* argv) {
   // A reader that goes away, of stdout or of a connection, is an error to handle and not a reason to be
   // killed.
@@ -67,18 +98,14 @@ int RunCommandLine(int argc, const char* const* argv) {
   // gRPC writes its own view of every error to stderr, in its own format; ours come from statuses.
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   CLI::App app("Rowhouse: a parameter server for embedding tables", "rowhouse");
-  app.require_subcommand(1);
-  app.footer("Exit codes: 0 ok, 1 failure, 2 usage, 3 unhealthy, 4 timeout.");
   Selected selected;
-  AddServerCommand(app, &selected);
-  AddTableCommands(app, &selected);
-  AddRowCommands(app, &selected);
-  AddStatusCommands(app, &selected);
+  BuildCommandTree(app, &selected);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {  // CLI11 knows no other way to say it; --help is one of them
     return FinishOutput(app.exit(error) == 0 ? kOk : kUsage);
   }
+  if (selected.nested_run) return FinishOutput(selected.nested_run());
   if (!selected.run) return kUsage;
   return FinishOutput(selected.run());
 }

@@ -21,12 +21,30 @@ enum ExitCode : int { kOk = 0, kFailure = 1, kUsage = 2, kUnhealthy = 3, kTimeou
 // What the command line asked for.
 struct Selected {
   std::function<int()> run;
+  std::function<int()> nested_run;  // of a verb below a command that runs by itself; goes before `run`
 };
 
 void AddServerCommand(CLI::App& app, Selected* selected);
 void AddTableCommands(CLI::App& app, Selected* selected);
 void AddRowCommands(CLI::App& app, Selected* selected);
 void AddStatusCommands(CLI::App& app, Selected* selected);
+void AddWriterCommands(CLI::App& app, Selected* selected);
+void AddConfigCommands(CLI::App& app, Selected* selected);
+void AddTopCommand(CLI::App& app, Selected* selected);
+void AddCheckCommand(CLI::App& app, Selected* selected);
+void AddDebugCommands(CLI::App& app, Selected* selected);
+void AddClusterCommands(CLI::App& app, Selected* selected);
+void AddGenerateCommands(CLI::App& app, Selected* selected);
+void AddCompletionCommand(CLI::App& app, Selected* selected);
+void AddReferenceCommand(CLI::App& app, Selected* selected);
+// Verbs below a noun, in files of their own.
+void AddServerVerbs(CLI::App& server, Selected* selected);
+void AddTableAlter(CLI::App& table, Selected* selected);
+void AddTableStats(CLI::App& table, Selected* selected);
+void AddTablePlan(CLI::App& table, Selected* selected);
+void AddTableExports(CLI::App& table, Selected* selected);
+// All of them.
+void BuildCommandTree(CLI::App& app, Selected* selected);
 
 // The whole tree: parses and runs. The process's exit code.
 int RunCommandLine(int argc, const char* const* argv);
@@ -43,10 +61,17 @@ absl::StatusOr<std::unique_ptr<Client>> Connect(const ConnectFlags& flags);
 absl::StatusOr<std::unique_ptr<Client>> Connect(const ConnectFlags& flags,
                                                 std::chrono::milliseconds retry_timeout);
 
-// Adds -o/--output, table or json.
+// Adds -o/--output: table, wide, json, yaml or csv; see render.h.
 void AddOutputFlag(CLI::App& command, std::string* output);
+// A positional that names a table; shells complete it.
+CLI::Option* AddTableName(CLI::App& command, const std::string& positional, std::string* name);
 
-// Tells an error on stderr; the exit code that stands for it.
+// What `command` does when it is the one asked for.
+void OnRun(CLI::App& command, Selected* selected, std::function<absl::Status()> run);
+// Tells an error on stderr; the exit code that stands for it. Cancelled without words is silent: output
+// stopped because nobody reads it any more.
 int Report(const absl::Status& status);
+// What a command returns when Write did.
+absl::Status OutputClosed();
 
 }  // namespace rowhouse::cli

@@ -9,9 +9,22 @@
 #include "absl/strings/str_cat.h"
 
 namespace rowhouse::cli {
+namespace {
+
+int first_error = 0;  // why stdout failed; a later flush may find nothing left to fail with
+
+}  // namespace
 
 bool Write(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
+  errno = 0;
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() && first_error == 0)
+    first_error = errno;
+  return std::ferror(stdout) == 0;
+}
+
+bool FlushOutput() {
+  errno = 0;
+  if (std::fflush(stdout) != 0 && first_error == 0) first_error = errno;
   return std::ferror(stdout) == 0;
 }
 
@@ -42,11 +55,9 @@ std::string FormatTable(const std::vector<std::string>& header,
 }
 
 int FinishOutput(int code) {
-  errno = 0;
-  const bool flushed = std::fflush(stdout) == 0;
-  if (flushed && std::ferror(stdout) == 0) return code;
-  if (errno != EPIPE && errno != 0)
-    WriteError(absl::StrCat("error: cannot write the output: ", std::strerror(errno), "\n"));
+  if (FlushOutput()) return code;
+  if (first_error != EPIPE && first_error != 0)
+    WriteError(absl::StrCat("error: cannot write the output: ", std::strerror(first_error), "\n"));
   return code == 0 ? 1 : code;
 }
 

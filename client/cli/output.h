@@ -10,6 +10,8 @@ namespace rowhouse::cli {
 
 // To stdout, buffered. False once stdout is closed or full: the command may stop.
 bool Write(std::string_view text);
+// What was written so far, for a reader that waits. As Write.
+bool FlushOutput();
 // To stderr, at once.
 void WriteError(std::string_view text);
 // Columns padded to their widest cell, two spaces apart; no colours, no boxes, nothing cut off.

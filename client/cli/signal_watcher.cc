@@ -19,6 +19,7 @@ SignalWatcher::SignalWatcher() {
   sigemptyset(&signals_);
   sigaddset(&signals_, SIGTERM);
   sigaddset(&signals_, SIGINT);
+  sigaddset(&signals_, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
   thread_ = std::thread([this] { Loop(); });
 }
@@ -38,9 +39,15 @@ void SignalWatcher::Arm() {
 
 int SignalWatcher::Wait() {
   absl::MutexLock lock(&mu_);
-  const auto came = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return received_ != 0; };
+  const auto came = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return received_ != 0 || hung_up_; };
   mu_.Await(absl::Condition(&came));
-  return received_;
+  hung_up_ = false;
+  return received_ != 0 ? received_ : SIGHUP;
+}
+
+void SignalWatcher::RequestStop() {
+  absl::MutexLock lock(&mu_);
+  if (received_ == 0) received_ = SIGTERM;
 }
 
 void SignalWatcher::Loop() {
@@ -49,6 +56,10 @@ void SignalWatcher::Loop() {
     absl::MutexLock lock(&mu_);
     if (stopping_) return;
     if (signal <= 0) continue;
+    if (signal == SIGHUP) {
+      hung_up_ = true;
+      continue;
+    }
     if (!armed_) {
       WriteError("interrupted while starting\n");
       _exit(kOk);

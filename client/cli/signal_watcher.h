@@ -1,10 +1,11 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// SIGTERM and SIGINT as something to wait for. Made before any other thread, so that all of them have the
-// signals blocked.
+// SIGTERM, SIGINT and SIGHUP as something to wait for. Made before any other thread, so that all of them have
+// the signals blocked.
 //
-// Before Arm a signal ends the process at once, which is safe: what a start leaves behind, the next one
-// finishes. After Arm the first signal makes Wait return, and a second one ends the process with exit code 1.
+// Before Arm, SIGTERM or SIGINT ends the process at once, which is safe: what a start leaves behind, the next
+// one finishes. After Arm the first one makes Wait return, and a second one ends the process with exit
+// code 1. SIGHUP never ends it: it makes Wait return once Arm was called, however many came meanwhile.
 
 #include <csignal>
 #include <thread>
@@ -19,8 +20,11 @@ class SignalWatcher {
   SignalWatcher();
   ~SignalWatcher();
   void Arm() ABSL_LOCKS_EXCLUDED(mu_);
-  // The signal that came.
+  // The signal that came: SIGTERM or SIGINT, which go first and for good, or SIGHUP. Call again after that.
+  // Requires: armed.
   int Wait() ABSL_LOCKS_EXCLUDED(mu_);
+  // As if SIGTERM had come, unless one has. Requires: armed. Threads: any; returns at once.
+  void RequestStop() ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   void Loop() ABSL_LOCKS_EXCLUDED(mu_);
@@ -29,7 +33,8 @@ class SignalWatcher {
   absl::Mutex mu_;
   bool armed_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
-  int received_ ABSL_GUARDED_BY(mu_) = 0;
+  bool hung_up_ ABSL_GUARDED_BY(mu_) = false;
+  int received_ ABSL_GUARDED_BY(mu_) = 0;  // SIGTERM or SIGINT
   std::thread thread_;
 };
 

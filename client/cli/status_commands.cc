@@ -10,9 +10,9 @@
 #include "client/cli/command.h"
 #include "client/cli/output.h"
 #include "client/cli/server_status.h"
+#include "common/listen_address.h"
 #include "common/status_macros.h"
 #include "common/units.h"
-#include "common/listen_address.h"
 #include "server/version.h"
 
 namespace rowhouse::cli {

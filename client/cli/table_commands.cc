@@ -1,12 +1,11 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
-// rowhouse table create | list | describe | drop | digest | dump
-
-#include <nlohmann/json.hpp>
+// rowhouse table create | list | describe | drop; the other verbs have files of their own
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/command.h"
+#include "client/cli/confirm.h"
 #include "client/cli/output.h"
-#include "client/cli/table_export.h"
+#include "client/cli/render.h"
 #include "client/cli/table_text.h"
 #include "common/status_macros.h"
 
@@ -50,67 +49,40 @@ absl::Status Create(const ConnectFlags& connect, const CreateFlags& flags) {
   return absl::OkStatus();
 }
 
+Listing ListingOf(const std::vector<std::pair<Table, TableSpec>>& tables) {
+  Listing listing{.columns = SpecColumns()};
+  for (const auto& [table, spec] : tables) listing.rows.push_back(SpecCells(table, spec));
+  return listing;
+}
+
 absl::Status List(const ConnectFlags& connect, const std::string& output) {
   RH_ASSIGN_OR_RETURN(const auto client, Connect(connect));
   RH_ASSIGN_OR_RETURN(const std::vector<Table> tables, client->ListTables());
-  std::vector<std::vector<std::string>> rows;
-  nlohmann::json list = nlohmann::json::array();
+  std::vector<std::pair<Table, TableSpec>> specs;
   for (const Table& table : tables) {
-    RH_ASSIGN_OR_RETURN(const TableSpec spec, client->DescribeTable(table.name()));
-    rows.push_back({spec.name, absl::StrCat(table.id()), absl::StrCat(spec.dim),
-                    OptimizerText(spec.optimizer.kind), InitializerText(spec.initializer),
-                    DurabilityText(spec.durability)});
-    list.push_back(SpecToJson(table, spec));
+    auto spec = client->DescribeTable(table.name());
+    if (absl::IsNotFound(spec.status())) continue;  // dropped since
+    RH_RETURN_IF_ERROR(spec.status());
+    specs.emplace_back(table, *std::move(spec));
   }
-  if (output == "json") {
-    Write(list.dump(2) + "\n");
-  } else {
-    Write(FormatTable({"NAME", "ID", "DIM", "OPTIMIZER", "INITIALIZER", "DURABILITY"}, rows));
-  }
-  return absl::OkStatus();
+  return Show(ListingOf(specs), output) ? absl::OkStatus() : OutputClosed();
 }
 
 absl::Status Describe(const ConnectFlags& connect, const std::string& name, const std::string& output) {
   RH_ASSIGN_OR_RETURN(const auto client, Connect(connect));
   RH_ASSIGN_OR_RETURN(const Table table, client->OpenTable(name));
   RH_ASSIGN_OR_RETURN(const TableSpec spec, client->DescribeTable(name));
-  const nlohmann::json object = SpecToJson(table, spec);
-  if (output == "json") {
-    Write(object.dump(2) + "\n");
-    return absl::OkStatus();
-  }
-  std::vector<std::vector<std::string>> rows;
-  for (const auto& [key, value] : object.items()) {
-    rows.push_back({key, value.is_string() ? value.get<std::string>()
-                         : value.is_null() ? "none"
-                                           : value.dump()});
-  }
-  Write(FormatTable({"FIELD", "VALUE"}, rows));
-  return absl::OkStatus();
+  Listing listing = ListingOf({{table, spec}});
+  listing.single = true;
+  return Show(listing, output) ? absl::OkStatus() : OutputClosed();
 }
 
 absl::Status Drop(const ConnectFlags& connect, const std::string& name, bool yes) {
-  if (!yes) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "dropping table \"", name, "\" deletes its rows on every server for good: repeat with --yes"));
-  }
+  RH_RETURN_IF_ERROR(Confirm(
+      absl::StrCat("dropping table \"", name, "\" deletes its rows on every server for good"), name, yes));
   RH_ASSIGN_OR_RETURN(const auto client, Connect(connect));
   RH_RETURN_IF_ERROR(client->DropTable(name));
   Write(absl::StrCat("table ", name, " dropped\n"));
-  return absl::OkStatus();
-}
-
-absl::Status Digest(const ConnectFlags& connect, const std::vector<std::string>& names) {
-  RH_ASSIGN_OR_RETURN(const auto client, Connect(connect));
-  RH_ASSIGN_OR_RETURN(const TableDigest digest, DigestTables(*client, names));
-  Write(absl::StrCat(digest.sha256, "  ", digest.tables, " tables, ", digest.rows, " rows\n"));
-  return absl::OkStatus();
-}
-
-absl::Status Dump(const ConnectFlags& connect, const std::string& name, const std::string& file) {
-  RH_ASSIGN_OR_RETURN(const auto client, Connect(connect));
-  RH_ASSIGN_OR_RETURN(const DumpedTable dumped, DumpTableToNpy(*client, name, file));
-  Write(absl::StrCat(dumped.rows, " rows: ", dumped.ids_path, ", ", dumped.rows_path, "\n"));
   return absl::OkStatus();
 }
 
@@ -144,7 +116,7 @@ void AddCreate(CLI::App& table, Selected* selected) {
   command->footer(
       "Examples:\n  rowhouse table create user --dim 16 --optimizer adagrad --learning-rate 0.05\n"
       "  rowhouse table create item --dim 64 --initializer uniform:-0.05,0.05 --seed 7 --durability sync");
-  command->callback([=] { selected->run = [=] { return Report(Create(*connect, *flags)); }; });
+  OnRun(*command, selected, [=] { return Create(*connect, *flags); });
 }
 
 void AddLookups(CLI::App& table, Selected* selected) {
@@ -153,15 +125,15 @@ void AddLookups(CLI::App& table, Selected* selected) {
   auto list_output = std::make_shared<std::string>();
   AddOutputFlag(*list, list_output.get());
   list->footer("Examples:\n  rowhouse table list\n  rowhouse table list -o json");
-  list->callback([=] { selected->run = [=] { return Report(List(*list_connect, *list_output)); }; });
+  OnRun(*list, selected, [=] { return List(*list_connect, *list_output); });
 
   CLI::App* describe = table.add_subcommand("describe", "Show a table's schema");
   const auto connect = AddConnectFlags(*describe);
   auto name = std::make_shared<std::string>(), output = std::make_shared<std::string>();
-  describe->add_option("NAME", *name, "Table")->required();
+  AddTableName(*describe, "NAME", name.get())->required();
   AddOutputFlag(*describe, output.get());
   describe->footer("Examples:\n  rowhouse table describe user\n  rowhouse table describe user -o json");
-  describe->callback([=] { selected->run = [=] { return Report(Describe(*connect, *name, *output)); }; });
+  OnRun(*describe, selected, [=] { return Describe(*connect, *name, *output); });
 }
 
 void AddDrop(CLI::App& table, Selected* selected) {
@@ -169,45 +141,24 @@ void AddDrop(CLI::App& table, Selected* selected) {
   const auto connect = AddConnectFlags(*command);
   auto name = std::make_shared<std::string>();
   auto yes = std::make_shared<bool>(false);
-  command->add_option("NAME", *name, "Table")->required();
+  AddTableName(*command, "NAME", name.get())->required();
   command->add_flag("--yes", *yes, "Do not ask");
   command->footer("Examples:\n  rowhouse table drop user --yes");
-  command->callback([=] { selected->run = [=] { return Report(Drop(*connect, *name, *yes)); }; });
-}
-
-void AddExports(CLI::App& table, Selected* selected) {
-  CLI::App* digest =
-      table.add_subcommand("digest", "One SHA-256 over names, ids, weights and state of all stored rows");
-  const auto digest_connect = AddConnectFlags(*digest);
-  auto names = std::make_shared<std::vector<std::string>>();
-  digest->add_option("NAME", *names, "Tables; default all");
-  digest->footer(
-      "Equal tables have equal digests, whatever the number of servers and partitions.\n"
-      "Examples:\n  rowhouse table digest\n  rowhouse table digest user item");
-  digest->callback([=] { selected->run = [=] { return Report(Digest(*digest_connect, *names)); }; });
-
-  CLI::App* dump = table.add_subcommand("dump", "Write a table's stored ids and rows to files");
-  const auto connect = AddConnectFlags(*dump);
-  auto name = std::make_shared<std::string>(), file = std::make_shared<std::string>();
-  auto format = std::make_shared<std::string>("npy");
-  dump->add_option("NAME", *name, "Table")->required();
-  dump->add_option("--format", *format, "npy")->check(CLI::IsMember({"npy"}))->capture_default_str();
-  dump->add_option("-o,--output", *file,
-                   "FILE: ids go to FILE.ids.npy (uint64), rows to FILE.rows.npy (float32)")
-      ->required();
-  dump->footer("Examples:\n  rowhouse table dump user -o user        # user.ids.npy and user.rows.npy");
-  dump->callback([=] { selected->run = [=] { return Report(Dump(*connect, *name, *file)); }; });
+  OnRun(*command, selected, [=] { return Drop(*connect, *name, *yes); });
 }
 
 }  // namespace
 
 void AddTableCommands(CLI::App& app, Selected* selected) {
-  CLI::App* table = app.add_subcommand("table", "Create, look at and export tables");
+  CLI::App* table = app.add_subcommand("table", "Create, look at, change and export tables");
   table->require_subcommand(1);
   AddCreate(*table, selected);
   AddLookups(*table, selected);
   AddDrop(*table, selected);
-  AddExports(*table, selected);
+  AddTableAlter(*table, selected);
+  AddTableStats(*table, selected);
+  AddTablePlan(*table, selected);
+  AddTableExports(*table, selected);
 }
 
 }  // namespace rowhouse::cli

@@ -2,14 +2,21 @@
 #include "client/cli/table_export.h"
 
 #include <openssl/evp.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <memory>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "client/cli/command.h"
 #include "client/cli/npy_writer.h"
+#include "client/cli/output.h"
+#include "client/cli/table_text.h"
 #include "common/status_macros.h"
 
 namespace rowhouse::cli {
@@ -89,13 +96,15 @@ absl::StatusOr<TableDigest> DigestTables(Client& client, std::vector<std::string
   return digest;
 }
 
-absl::StatusOr<DumpedTable> DumpTableToNpy(Client& client, const std::string& name, const std::string& file) {
+absl::StatusOr<DumpedTable> DumpTableToNpy(Client& client, const std::string& name, const std::string& file,
+                                           const std::function<absl::Status()>& go_on) {
   const std::string base(absl::StripSuffix(file, ".npy"));
   DumpedTable out{.ids_path = base + ".ids.npy", .rows_path = base + ".rows.npy"};
   RH_ASSIGN_OR_RETURN(const Table table, client.OpenTable(name));
   RH_ASSIGN_OR_RETURN(const auto ids, NpyWriter::Create(out.ids_path, "<u8", 0));
   RH_ASSIGN_OR_RETURN(const auto rows, NpyWriter::Create(out.rows_path, "<f4", table.dim()));
   RH_RETURN_IF_ERROR(client.Scan(table, /*with_state=*/false, [&](const ScanPage& page) -> absl::Status {
+    RH_RETURN_IF_ERROR(go_on());
     RH_RETURN_IF_ERROR(ids->Append(page.ids.data(), page.ids.size() * sizeof(uint64_t)));
     RH_RETURN_IF_ERROR(rows->Append(page.rows.data(), page.rows.size() * sizeof(float)));
     out.rows += page.ids.size();
@@ -104,6 +113,50 @@ absl::StatusOr<DumpedTable> DumpTableToNpy(Client& client, const std::string& na
   RH_RETURN_IF_ERROR(ids->Finish(out.rows));
   RH_RETURN_IF_ERROR(rows->Finish(out.rows));
   return out;
+}
+
+absl::Status DumpTableToCsv(Client& client, const std::string& name, const std::string& file,
+                            const std::function<absl::Status()>& go_on) {
+  RH_ASSIGN_OR_RETURN(const Table table, client.OpenTable(name));
+  const bool to_stdout = file.empty();
+  std::FILE* out = stdout;
+  const std::string temporary = file + ".tmp";
+  if (!to_stdout) {
+    out = std::fopen(temporary.c_str(), "wb");
+    if (out == nullptr) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("cannot create ", temporary, ": ", std::strerror(errno)));
+    }
+  }
+  const auto write = [&](const std::string& text) -> absl::Status {
+    if (to_stdout) return Write(text) ? absl::OkStatus() : OutputClosed();
+    if (std::fwrite(text.data(), 1, text.size(), out) == text.size()) return absl::OkStatus();
+    return absl::ResourceExhaustedError(absl::StrCat("cannot write ", temporary, ": ", std::strerror(errno)));
+  };
+  std::string text = "id";
+  for (uint32_t column = 0; column < table.dim(); ++column) absl::StrAppend(&text, ",w", column);
+  absl::Status done = write(text + "\r\n");
+  if (done.ok()) {
+    done = client.Scan(table, /*with_state=*/false, [&](const ScanPage& page) -> absl::Status {
+      RH_RETURN_IF_ERROR(go_on());
+      text.clear();
+      for (size_t i = 0; i < page.ids.size(); ++i) {
+        absl::StrAppend(&text, page.ids[i]);
+        for (uint32_t c = 0; c < table.dim(); ++c)
+          absl::StrAppend(&text, ",", FloatText(page.rows[i * table.dim() + c]));
+        text += "\r\n";
+      }
+      return write(text);
+    });
+  }
+  if (to_stdout) return done;
+  if (done.ok() && (std::fflush(out) != 0 || fsync(fileno(out)) != 0))
+    done = absl::ResourceExhaustedError(absl::StrCat("cannot sync ", temporary, ": ", std::strerror(errno)));
+  std::fclose(out);
+  if (done.ok() && std::rename(temporary.c_str(), file.c_str()) != 0)
+    done = absl::FailedPreconditionError(absl::StrCat("cannot rename to ", file, ": ", std::strerror(errno)));
+  if (!done.ok()) std::remove(temporary.c_str());
+  return done;
 }
 
 }  // namespace rowhouse::cli

@@ -2,6 +2,7 @@
 #pragma once
 // What `rowhouse table digest` and `dump` compute from scans. Blocking; one thread.
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,12 @@ struct DumpedTable {
 };
 
 // `file`.ids.npy: uint64 of n; `file`.rows.npy: float32 of n x dim; in scan order. A trailing .npy of `file`
-// is left out.
-absl::StatusOr<DumpedTable> DumpTableToNpy(Client& client, const std::string& name, const std::string& file);
+// is left out. `go_on` is asked before each page; its error is returned, and no file is left.
+absl::StatusOr<DumpedTable> DumpTableToNpy(Client& client, const std::string& name, const std::string& file,
+                                           const std::function<absl::Status()>& go_on);
+// The same as lines of id, w0, w1, ... below a header, to `file`, which appears when it is complete, or, when
+// that is empty, to stdout: then Cancelled without words once nobody reads it.
+absl::Status DumpTableToCsv(Client& client, const std::string& name, const std::string& file,
+                            const std::function<absl::Status()>& go_on);
 
 }  // namespace rowhouse::cli

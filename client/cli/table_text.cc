@@ -97,26 +97,44 @@ std::string DurabilityText(DurabilityLevel level) {
   return "unknown";
 }
 
-nlohmann::json SpecToJson(const Table& table, const TableSpec& spec) {
-  nlohmann::json out = {{"name", spec.name},
-                        {"table_id", table.id()},
-                        {"schema_version", table.schema_version()},
-                        {"dim", spec.dim},
-                        {"optimizer", OptimizerText(spec.optimizer.kind)},
-                        {"learning_rate", FloatNumber(spec.optimizer.learning_rate)},
-                        {"epsilon", FloatNumber(spec.optimizer.epsilon)},
-                        {"initial_accumulator", FloatNumber(spec.optimizer.initial_accumulator)},
-                        {"initializer", InitializerText(spec.initializer)},
-                        {"seed", absl::StrCat(spec.seed)},
-                        {"durability", DurabilityText(spec.durability)},
-                        {"num_rows", absl::StrCat(spec.num_rows)},
-                        {"padding_id", nullptr},
-                        {"unseen", spec.unseen_reads_zeros ? "zeros" : "initial"},
-                        {"allow_nan", spec.allow_nan},
-                        {"frozen", spec.frozen},
-                        {"track_last_push_time", spec.track_last_push_time}};
-  if (spec.padding_id.has_value()) out["padding_id"] = absl::StrCat(*spec.padding_id);
-  return out;
+std::vector<Column> SpecColumns() {
+  return {{"name", "NAME"},
+          {"table_id", "ID"},
+          {"schema_version", "VERSION", Unit::kNone, true},
+          {"dim", "DIM"},
+          {"optimizer", "OPTIMIZER"},
+          {"learning_rate", "LEARNING_RATE", Unit::kNone, true},
+          {"epsilon", "EPSILON", Unit::kNone, true},
+          {"initial_accumulator", "ACCUMULATOR", Unit::kNone, true},
+          {"initializer", "INITIALIZER"},
+          {"seed", "SEED", Unit::kNone, true},
+          {"durability", "DURABILITY"},
+          {"num_rows", "NUM_ROWS", Unit::kNone, true},
+          {"padding_id", "PADDING", Unit::kNone, true},
+          {"unseen", "UNSEEN", Unit::kNone, true},
+          {"allow_nan", "ALLOW_NAN", Unit::kNone, true},
+          {"frozen", "FROZEN", Unit::kNone, true},
+          {"track_last_push_time", "PUSH_TIME", Unit::kNone, true}};
+}
+
+std::vector<Json> SpecCells(const Table& table, const TableSpec& spec) {
+  return {spec.name,
+          table.id(),
+          table.schema_version(),
+          spec.dim,
+          OptimizerText(spec.optimizer.kind),
+          FloatNumber(spec.optimizer.learning_rate),
+          FloatNumber(spec.optimizer.epsilon),
+          FloatNumber(spec.optimizer.initial_accumulator),
+          InitializerText(spec.initializer),
+          absl::StrCat(spec.seed),
+          DurabilityText(spec.durability),
+          absl::StrCat(spec.num_rows),
+          spec.padding_id.has_value() ? Json(absl::StrCat(*spec.padding_id)) : Json(nullptr),
+          spec.unseen_reads_zeros ? "zeros" : "initial",
+          spec.allow_nan,
+          spec.frozen,
+          spec.track_last_push_time};
 }
 
 std::string FloatText(float value) {

@@ -1,11 +1,12 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Table specs as words on a command line and as JSON. Pure functions.
+// Table specs as words on a command line and as rows of a listing. Pure functions.
 
-#include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "client/cli/render.h"
 #include "rowhouse/client.h"
 
 namespace rowhouse::cli {
@@ -22,8 +23,9 @@ std::string OptimizerText(OptimizerConfig::Kind kind);
 absl::StatusOr<DurabilityLevel> ParseDurability(const std::string& text);
 std::string DurabilityText(DurabilityLevel level);
 
-// 64-bit numbers are strings: JavaScript's numbers lose bits.
-nlohmann::json SpecToJson(const Table& table, const TableSpec& spec);
+// A table's spec as a row of a listing. 64-bit numbers are strings: JavaScript's numbers lose bits.
+std::vector<Column> SpecColumns();
+std::vector<Json> SpecCells(const Table& table, const TableSpec& spec);
 
 // Shortest text that reads back as the same float; and the number that JSON shows as that text.
 std::string FloatText(float value);

@@ -56,13 +56,61 @@ TEST(Logging, ACopiedFormatterIsTheSame) {
   EXPECT_EQ(nlohmann::json::parse(std::string(out.data(), out.size()))["msg"].get<std::string>(), "x");
 }
 
-TEST(Logging, ValidateNamesWhatIsAllowed) {
-  EXPECT_EQ(ValidateLogging("debug", "json"), absl::OkStatus());
-  EXPECT_EQ(ValidateLogging("error", "text"), absl::OkStatus());
-  EXPECT_THAT(std::string(ValidateLogging("loud", "text").message()),
+TEST(Logging, ChecksNameWhatIsAllowed) {
+  for (const char* level : {"debug", "info", "warn", "warning", "error"})
+    EXPECT_TRUE(ValidateLogLevel(level).ok()) << level;
+  EXPECT_TRUE(ValidateLogFormat("json").ok());
+  EXPECT_TRUE(ValidateLogFormat("text").ok());
+  EXPECT_THAT(std::string(ValidateLogLevel("loud").message()),
               HasSubstr("\"loud\", allowed are debug, info, warn, error"));
-  EXPECT_THAT(std::string(ValidateLogging("info", "xml").message()),
-              HasSubstr("\"xml\", allowed are text, json"));
+  EXPECT_THAT(std::string(ValidateLogFormat("xml").message()), HasSubstr("\"xml\", allowed are text, json"));
+}
+
+TEST(Logging, ModulesAreChecked) {
+  EXPECT_TRUE(ValidateLogModules("").ok());
+  EXPECT_TRUE(ValidateLogModules("rpc=debug, spill = warn").ok());
+  EXPECT_THAT(std::string(ValidateLogModules("rpc").message()), HasSubstr("\"rpc\" has no level"));
+  EXPECT_THAT(std::string(ValidateLogModules("rcp=debug").message()),
+              HasSubstr("\"rcp\" is no module of the log, allowed are server, rpc"));
+  EXPECT_THAT(std::string(ValidateLogModules("rpc=loud").message()), HasSubstr("log level is \"loud\""));
+  EXPECT_THAT(std::string(ValidateLogModules("rpc=").message()), HasSubstr("log level is \"\""));
+  EXPECT_THAT(std::string(ValidateLogModules("rpc=info,rpc=warn").message()), HasSubstr("given twice"));
+}
+
+TEST(Logging, ModuleIsTheNearestFolderThatHasOne) {
+  const auto module = [](const char* path) { return kLogModules[LogModuleOf(path)]; };
+  EXPECT_EQ(module("/home/server/src/server/rpc/wire.cc"), "rpc");
+  EXPECT_EQ(module("server/server.cc"), "server");
+  EXPECT_EQ(module("../../server/optimizer/adam.cc"), "server");
+  EXPECT_EQ(module("/a/client/cpp/src/client.cc"), "client");
+  EXPECT_EQ(module("/a/client/cli/main.cc"), "cli");
+  EXPECT_EQ(module("/a/common/schema/x.cc"), "schema");
+  EXPECT_EQ(module("/a/examples/dlrm/x.cc"), "other");
+  EXPECT_EQ(module("x.cc"), "other");
+  EXPECT_EQ(module("/x.cc"), "other");
+  static_assert(LogModuleOf("server/spill/x.cc") != LogModuleOf("server/row/x.cc"));
+}
+
+TEST(Logging, ModuleHasALevelOfItsOwnAndLevelsChange) {
+  const std::string mine(kLogModules[LogModuleOf(__FILE__)]);
+  testing::internal::CaptureStderr();
+  InitLogging("error", "text", mine + "=debug");
+  RH_LOG_DEBUG("first");
+  EXPECT_FALSE(IsLogged(LogModuleOf("server/rpc/x.cc"), spdlog::level::warn));
+  SetLogLevels("debug", mine + "=warn");
+  RH_LOG_INFO("second");
+  RH_LOG_WARN("third");
+  EXPECT_TRUE(IsLogged(LogModuleOf("server/rpc/x.cc"), spdlog::level::debug));
+  SetLogLevels("error", "nonsense");
+  RH_LOG_WARN("fourth");
+  SetLogLevels("nonsense", "");
+  RH_LOG_INFO("fifth");
+  const std::string out = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(out, HasSubstr(" debug first\n"));
+  EXPECT_EQ(out.find("second"), std::string::npos);
+  EXPECT_THAT(out, HasSubstr(" warn third\n"));
+  EXPECT_EQ(out.find("fourth"), std::string::npos);
+  EXPECT_THAT(out, HasSubstr(" info fifth\n"));
 }
 
 TEST(Logging, GoesToStderrFromItsLevelOn) {

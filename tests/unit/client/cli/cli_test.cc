@@ -96,7 +96,9 @@ TEST(NpyWriter, UnfinishedFileIsRemoved) {
   EXPECT_FALSE(NpyWriter::Create("/nonexistent/y.npy", "<u8", 0).ok());
 }
 
+// With no terminal to ask at, also when the tests are run from one.
 int RunWords(std::vector<const char*> arguments) {
+  EXPECT_NE(std::freopen("/dev/null", "r", stdin), nullptr);
   arguments.insert(arguments.begin(), "rowhouse");
   return RunCommandLine(static_cast<int>(arguments.size()), arguments.data());
 }
@@ -130,11 +132,57 @@ void CheckExamples(CLI::App& app) {
 TEST(CommandLine, EveryLeafHasExamples) {
   CLI::App app;
   Selected selected;
-  AddServerCommand(app, &selected);
-  AddTableCommands(app, &selected);
-  AddRowCommands(app, &selected);
-  AddStatusCommands(app, &selected);
+  BuildCommandTree(app, &selected);
   CheckExamples(app);
+  EXPECT_TRUE(absl::StrContains(app.get_subcommand("server")->get_footer(), "Examples:\n  rowhouse "))
+      << "it runs by itself too";
+}
+
+// Refused before any server is asked: the address is one where nobody is.
+TEST(CommandLine, WrongWordsAreUsage) {
+  const std::vector<std::vector<const char*>> lines = {
+      {"table", "list", "-o", "xml"},
+      {"table", "plan", "--rows", "0", "--dim", "4"},
+      {"table", "plan", "--rows", "10", "--dim", "4", "--hot-share", "1.5"},
+      {"table", "plan", "--rows", "10", "--dim", "4", "--optimizer", "adam"},
+      {"table", "plan", "--rows", "10", "--dim", "4", "--log-segment-bytes", "much"},
+      {"table", "alter", "x", "--frozen", "maybe"},
+      {"table", "dump", "x"},
+      {"row", "delete", "x", "1", "2"},
+      {"row", "delete", "x", "12x"},
+      {"row", "expire", "x", "--yes"},
+      {"row", "expire", "x", "--yes", "--older-than", "30d", "--before", "5"},
+      {"row", "expire", "x", "--yes", "--older-than", "30"},
+      {"row", "expire", "x", "--yes", "--older-than", "36501d"},
+      {"row", "expire", "x", "--yes", "--before", "99999999999"},
+      {"row", "expire", "x", "--older-than", "30d"},
+      {"writer", "end", "x"},
+      {"server", "drain", "0"},
+      {"server", "info", "--server", "x"},
+      {"top", "--interval", "1ms"},
+      {"top", "--interval", "soon"},
+      {"cluster", "up", "-n", "0"},
+      {"cluster", "up", "-n", "17"},
+      {"cluster", "up", "--memory-budget", "1MiB"},
+      {"cluster", "up", "--port", "80"},
+      {"cluster", "up", "--port", "7679"},
+      {"cluster", "up", "--partitions", "3"},
+      {"completion"},
+      {"generate", "helm"}};
+  for (std::vector<const char*> line : lines) {
+    std::string words;
+    for (const char* word : line) words += std::string(" ") + word;
+    EXPECT_EQ(RunWords(line), kUsage) << words;
+  }
+}
+
+TEST(Report, CancelledWithoutWordsIsSilent) {
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(Report(OutputClosed()), kFailure);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(Report(absl::DeadlineExceededError("late")), kTimeout);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "error: late\n");
 }
 
 }  // namespace

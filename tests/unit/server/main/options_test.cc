@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "absl/strings/match.h"
-#include "server/config_file.h"
+#include "absl/strings/str_cat.h"
 #include "common/listen_address.h"
 #include "server/memory_plan.h"
 #include "server/option_table.h"
@@ -18,17 +20,17 @@ ServerOptions Good() {
   return options;
 }
 
-void ExpectInvalid(const ServerOptions& options, const std::string& part) {
+void ExpectInvalid(const ServerOptions& options, const std::vector<std::string>& parts) {
   const absl::Status status = options.Validate();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << part;
-  EXPECT_TRUE(absl::StrContains(status.message(), part)) << status;
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << parts[0];
+  for (const std::string& part : parts) EXPECT_TRUE(absl::StrContains(status.message(), part)) << status;
 }
 
 TEST(ServerOptions, DefaultsWithADirectoryAreValid) {
   EXPECT_TRUE(Good().Validate().ok()) << Good().Validate();
 }
 
-// One wrong value each; the message names flag and value.
+// One wrong value each; the message names flag, value and limit.
 struct WrongOption {
   std::string key, value, message;
 };
@@ -38,32 +40,88 @@ class WrongOptionTest : public testing::TestWithParam<WrongOption> {};
 TEST_P(WrongOptionTest, IsNamed) {
   ServerOptions options = Good();
   ASSERT_TRUE(FindOption(GetParam().key)->set(GetParam().value, &options).ok());
-  ExpectInvalid(options, GetParam().message);
+  ExpectInvalid(options, {GetParam().message});
+}
+
+std::string TooManyServers() {
+  std::string text;
+  for (uint32_t i = 1; i <= limits::kMaxServers + 1; ++i) absl::StrAppend(&text, "a:", i, ",");
+  text.pop_back();
+  return text;
 }
 
 INSTANTIATE_TEST_SUITE_P(
     EachOption, WrongOptionTest,
-    testing::Values(WrongOption{"data_dir", "", "--data-dir is empty"},
-                    WrongOption{"listen", "7600", "--listen is \"7600\": it has no port"},
-                    WrongOption{"listen", "10.0.0.1:7600", "--insecure-listen"},
-                    WrongOption{"listen", "myhost:7600", "--insecure-listen"},
-                    WrongOption{"http_listen", "0.0.0.0:7680",
-                                "--http-listen is 0.0.0.0:7680, which other machines"},
-                    WrongOption{"http_listen", "unix:/x", "Unix socket"},
-                    WrongOption{"memory_budget", "127MiB", "--memory-budget is 127MiB, want 128MiB"},
-                    WrongOption{"partitions", "24", "--partitions is 24, want a power of two"},
-                    WrongOption{"partitions", "32768", "--partitions is 32768"},
-                    WrongOption{"partitions", "0", "--partitions is 0"},
-                    WrongOption{"servers", "a:1,a:1", "--servers has a:1 twice"},
-                    WrongOption{"servers", "a:1,b", "--servers is \"b\""},
-                    WrongOption{"servers", "a:0", "nobody can be reached"},
-                    WrongOption{"server_index", "1", "--server-index is 1, want 0 to 0"},
-                    WrongOption{"log_sync_interval", "0s", "--log-sync-interval"},
-                    WrongOption{"log_segment_bytes", "1KiB", "--log-segment-bytes is 1KiB"},
-                    WrongOption{"worker_threads", "-1", "--worker-threads is -1"},
-                    WrongOption{"io_threads", "0", "--io-threads is 0"},
-                    WrongOption{"drain_timeout", "1h", "--drain-timeout"},
-                    WrongOption{"log_level", "loud", "loud"}, WrongOption{"log_format", "xml", "xml"}));
+    testing::Values(
+        WrongOption{"data.dir", "", "--data-dir is empty"},
+        WrongOption{"listen.grpc", "7600", "--listen is \"7600\": it has no port"},
+        WrongOption{"listen.grpc", "10.0.0.1:7600", "--insecure-listen"},
+        WrongOption{"listen.grpc", "myhost:7600", "--insecure-listen"},
+        WrongOption{"listen.http", "0.0.0.0:7680", "--http-listen is 0.0.0.0:7680, which other machines"},
+        WrongOption{"listen.http", "7680", "--http-listen is \"7680\": it has no port"},
+        WrongOption{"listen.http", "unix:/x", "--http-listen is unix:/x: a Unix socket"},
+        WrongOption{"memory.budget", "127MiB", "--memory-budget is 127MiB, want 128MiB to 64TiB"},
+        WrongOption{"memory.budget", "65TiB", "--memory-budget is 65TiB, want 128MiB to 64TiB"},
+        WrongOption{"cluster.partitions", "24", "--partitions is 24, want a power of two from 1 to 16384"},
+        WrongOption{"cluster.partitions", "32768", "--partitions is 32768"},
+        WrongOption{"cluster.partitions", "0", "--partitions is 0"},
+        WrongOption{"cluster.servers", "a:1,a:1", "--servers has a:1 twice"},
+        WrongOption{"cluster.servers", "a:1,b", "--servers is \"b\""},
+        WrongOption{"cluster.servers", "a:0", "--servers has a:0, where nobody can be reached"},
+        WrongOption{"cluster.servers", "0.0.0.0:1", "nobody can be reached"},
+        WrongOption{"cluster.servers", TooManyServers(), "--servers has 1025 addresses, the limit is 1024"},
+        WrongOption{"cluster.server_index", "1024", "--server-index is 1024, want 0 to 1023"},
+        WrongOption{"log.sync_interval", "0s", "--log-sync-interval is 0s, want 1ms to 1m"},
+        WrongOption{"log.segment_bytes", "1KiB", "--log-segment-bytes is 1KiB, want 1MiB to 1GiB"},
+        WrongOption{"disk.low_water", "65TiB", "--disk-low-water is 65TiB, want 0B to 64TiB"},
+        WrongOption{"threads.workers", "-1", "--worker-threads is -1, want 0 to 1024"},
+        WrongOption{"threads.io", "0", "--io-threads is 0, want 1 to 256"},
+        WrongOption{"drain.timeout", "1h", "--drain-timeout is 1h, want 0s to 10m"},
+        WrongOption{"logging.level", "loud", "--log-level: log level is \"loud\", allowed are"},
+        WrongOption{"logging.format", "xml", "--log-format: log format is \"xml\", allowed are"},
+        WrongOption{"logging.modules", "rcp=debug", "--log-modules: \"rcp\" is no module"},
+        WrongOption{"logging.slow_request", "2h", "--log-slow-request is 2h, want 0s to 1h"}));
+
+// Texts that no value can be made of.
+struct WrongText {
+  std::string key, text, message;
+};
+
+class WrongTextTest : public testing::TestWithParam<WrongText> {};
+
+TEST_P(WrongTextTest, IsRefusedAndChangesNothing) {
+  const OptionEntry& entry = *FindOption(GetParam().key);
+  ServerOptions options;
+  const absl::Status status = entry.set(GetParam().text, &options);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(absl::StrContains(status.message(), GetParam().message)) << status;
+  EXPECT_EQ(entry.get(options), entry.get(ServerOptions()));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    EachType, WrongTextTest,
+    testing::Values(WrongText{"memory.budget", "lots", "\"lots\" is no size"},
+                    WrongText{"memory.budget", "12XB", "\"XB\" is no unit"},
+                    WrongText{"log.segment_bytes", "-1MiB", "whole number"},
+                    WrongText{"disk.low_water", "1.5GiB", "is no unit"},
+                    WrongText{"drain.timeout", "30", "\"30\" is no time"},
+                    WrongText{"drain.timeout", "-1s", "negative"},
+                    WrongText{"drain.timeout", "1000h", "is too long"},
+                    WrongText{"log.sync_interval", "1500us", "no whole number of milliseconds"},
+                    WrongText{"logging.slow_request", "inf", "infinite"},
+                    WrongText{"cluster.partitions", "-1", "\"-1\" is not a whole number from 0"},
+                    WrongText{"cluster.partitions", "4294967296", "fits 32 bits"},
+                    WrongText{"threads.io", "4.5", "\"4.5\" is not a whole number"},
+                    WrongText{"listen.insecure", "maybe", "\"maybe\" is neither true nor false"}));
+
+TEST(ServerOptions, EmptyItemOfAListIsRefused) {
+  ServerOptions options;
+  EXPECT_FALSE(FindOption("cluster.servers")->set("a:1,,b:1", &options).ok());
+  EXPECT_TRUE(FindOption("cluster.servers")->set(" a:1 , b:1 ", &options).ok());
+  EXPECT_EQ(options.servers, (std::vector<std::string>{"a:1", "b:1"}));
+  EXPECT_TRUE(FindOption("cluster.servers")->set("", &options).ok());
+  EXPECT_TRUE(options.servers.empty());
+}
 
 TEST(ServerOptions, ReachableAddressNeedsTheWord) {
   ServerOptions options = Good();
@@ -76,16 +134,84 @@ TEST(ServerOptions, WildcardNeedsTheAddressClientsKnow) {
   ServerOptions options = Good();
   options.listen_address = "0.0.0.0:7600";
   options.insecure_listen = true;
-  ExpectInvalid(options, "give --servers");
+  ExpectInvalid(options, {"--listen is 0.0.0.0:7600", "give --servers"});
   options.servers = {"host:7600"};
   EXPECT_TRUE(options.Validate().ok()) << options.Validate();
 }
 
-TEST(ServerOptions, MoreServersThanPartitionsIsInvalid) {
+TEST(Contradiction, MoreServersThanPartitions) {
   ServerOptions options = Good();
   options.partitions = 1;
   options.servers = {"a:1", "b:1"};
-  ExpectInvalid(options, "raise --partitions");
+  ExpectInvalid(options, {"--servers has 2 addresses for 1 partitions", "raise --partitions"});
+}
+
+TEST(Contradiction, IndexWithoutServers) {
+  ServerOptions options = Good();
+  options.server_index = 1;
+  ExpectInvalid(options, {"--server-index is 1", "--servers is empty"});
+}
+
+TEST(Contradiction, IndexBeyondServers) {
+  ServerOptions options = Good();
+  options.servers = {"a:1", "b:1"};
+  options.server_index = 2;
+  ExpectInvalid(options, {"--server-index is 2, want 0 to 1", "--servers"});
+}
+
+TEST(Contradiction, ClusterWithoutAListener) {
+  ServerOptions options = Good();
+  options.servers = {"a:1"};
+  options.listen_address = "";
+  EXPECT_TRUE(options.Validate().ok()) << options.Validate();
+  options.servers = {"a:1", "b:1"};
+  ExpectInvalid(options, {"--listen is empty", "--servers"});
+}
+
+TEST(Contradiction, BothListenersOnOnePort) {
+  ServerOptions options = Good();
+  options.listen_address = options.http_address = "127.0.0.1:7700";
+  ExpectInvalid(options, {"--listen and --http-listen are both 127.0.0.1:7700"});
+  options.listen_address = options.http_address = "127.0.0.1:0";
+  EXPECT_TRUE(options.Validate().ok()) << options.Validate();
+}
+
+TEST(Contradiction, ListensWhereAnotherServerIs) {
+  ServerOptions options = Good();
+  options.listen_address = "127.0.0.1:7601";
+  options.servers = {"127.0.0.1:7600", "127.0.0.1:7601"};
+  ExpectInvalid(options,
+                {"--listen is 127.0.0.1:7601, which is server 1 of --servers", "--server-index is 0"});
+  options.server_index = 1;
+  EXPECT_TRUE(options.Validate().ok()) << options.Validate();
+}
+
+TEST(Contradiction, ListensOnAPortThatServersDoNotHave) {
+  ServerOptions options = Good();
+  options.listen_address = "127.0.0.1:7602";
+  options.servers = {"127.0.0.1:7600", "127.0.0.1:7601"};
+  ExpectInvalid(options, {"--listen is 127.0.0.1:7602", "--servers has 127.0.0.1:7600"});
+  // The same place under another name, or behind something: the others know better.
+  for (const char* listen : {"127.0.0.1:0", "localhost:7602", "unix:/run/rowhouse.sock"}) {
+    options.listen_address = listen;
+    EXPECT_TRUE(options.Validate().ok()) << options.Validate();
+  }
+}
+
+TEST(Contradiction, LogInTheWayOfTheRows) {
+  ServerOptions options = Good();
+  for (const char* log : {"/data", "/data/"}) {
+    options.log_directory = log;
+    ExpectInvalid(options, {"--log-dir and --data-dir are both /data"});
+  }
+  for (const char* log : {"/data/spill", "/data/spill/", "/data/spill/log"}) {
+    options.log_directory = log;
+    ExpectInvalid(options, {absl::StrCat("--log-dir is ", log), "--data-dir /data", "spill"});
+  }
+  for (const char* log : {"/data/log", "/data/spilled", "/log"}) {
+    options.log_directory = log;
+    EXPECT_TRUE(options.Validate().ok()) << options.Validate();
+  }
 }
 
 TEST(OptionTable, EveryDefaultReadsBack) {
@@ -95,69 +221,55 @@ TEST(OptionTable, EveryDefaultReadsBack) {
     const std::string text = entry.get(defaults);
     ASSERT_TRUE(entry.set(text, &changed).ok()) << entry.key << " " << text;
     EXPECT_EQ(entry.get(changed), text) << entry.key;
+    EXPECT_TRUE(entry.check(defaults, "x").ok()) << entry.key;
   }
 }
 
-TEST(OptionTable, NamesFollowFromTheKey) {
-  const OptionEntry* entry = FindOption("log_sync_interval");
+TEST(OptionTable, ValuesReadBackExactly) {
+  for (const auto& [key, text] :
+       {std::pair("memory.budget", "1500MiB"), std::pair("memory.budget", "1000000001B"),
+        std::pair("disk.low_water", "0B"), std::pair("drain.timeout", "1m30s"),
+        std::pair("log.sync_interval", "1ms"), std::pair("logging.slow_request", "0s"),
+        std::pair("logging.modules", "rpc=debug,spill=warn"), std::pair("listen.insecure", "true")}) {
+    ServerOptions options;
+    ASSERT_TRUE(FindOption(key)->set(text, &options).ok()) << key;
+    EXPECT_EQ(FindOption(key)->get(options), text) << key;
+  }
+}
+
+TEST(OptionTable, NamesAreOfTheirForms) {
+  std::set<std::string> keys, flags;
+  for (const OptionEntry& entry : OptionTable()) {
+    EXPECT_TRUE(keys.insert(entry.key).second) << entry.key;
+    EXPECT_TRUE(flags.insert(entry.flag()).second) << entry.flag();
+    EXPECT_EQ(entry.section() + "." + entry.name(), entry.key);
+    EXPECT_FALSE(SectionHelp(entry.section()).empty()) << entry.key;
+    EXPECT_EQ(entry.placeholder.empty(), entry.is_switch()) << entry.key;
+    EXPECT_EQ(FindOption(entry.key), &entry);
+    EXPECT_EQ(FindOption(entry.flag_name), &entry);
+  }
+  const OptionEntry* entry = FindOption("log.sync_interval");
   EXPECT_EQ(entry->flag(), "--log-sync-interval");
-  EXPECT_EQ(entry->environment_variable(), "ROWHOUSE_LOG_SYNC_INTERVAL");
+  EXPECT_EQ(entry->environment_variable(), "ROWHOUSE__LOG__SYNC_INTERVAL");
+  EXPECT_EQ(FindOption("log_sync_interval"), entry);
   EXPECT_EQ(FindOption("nothing"), nullptr);
+  EXPECT_EQ(SectionHelp("nothing"), "");
 }
 
-TEST(ConfigFile, SetsWhatItNames) {
-  ServerOptions options = Good();
-  options.io_threads = 3;
-  const absl::Status status = ParseConfig("f.yaml",
-                                          "# a comment\n"
-                                          "memory_budget: 1GiB\n"
-                                          "log_sync_interval: 50ms\n"
-                                          "partitions: 64\n"
-                                          "insecure_listen: true\n"
-                                          "servers: [a:1, b:2]\n",
-                                          &options);
-  ASSERT_TRUE(status.ok()) << status;
-  EXPECT_EQ(options.memory_budget_bytes, 1ull << 30);
-  EXPECT_EQ(options.log_sync_interval_ms, 50);
-  EXPECT_EQ(options.partitions, 64u);
-  EXPECT_TRUE(options.insecure_listen);
-  EXPECT_EQ(options.servers, (std::vector<std::string>{"a:1", "b:2"}));
-  EXPECT_EQ(options.io_threads, 3);
-  EXPECT_TRUE(ParseConfig("f.yaml", "", &options).ok());
+TEST(OptionTable, SectionsStandTogether) {
+  const std::vector<std::string> sections = OptionSections();
+  EXPECT_EQ(std::set<std::string>(sections.begin(), sections.end()).size(), sections.size());
 }
 
-struct WrongConfig {
-  std::string text, message;
-};
-
-class WrongConfigTest : public testing::TestWithParam<WrongConfig> {};
-
-TEST_P(WrongConfigTest, IsNamedWithItsLineAndChangesNothing) {
-  ServerOptions options = Good();
-  const absl::Status status = ParseConfig("f.yaml", GetParam().text, &options);
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_TRUE(absl::StrContains(status.message(), GetParam().message)) << status;
-  EXPECT_EQ(options.io_threads, ServerOptions().io_threads);
+TEST(OptionTable, HelpSaysRangeAndReload) {
+  EXPECT_EQ(FindOption("drain.timeout")->full_help(),
+            "How long SIGTERM waits for calls under way; 0s to 10m; SIGHUP reloads it");
+  EXPECT_EQ(FindOption("threads.io")->full_help(), "Cold rows read at the same time; 1 to 256");
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    EachError, WrongConfigTest,
-    testing::Values(
-        WrongConfig{"io_threads: 4\nmemory_buget: 1GiB\n",
-                    "f.yaml:2: unknown key \"memory_buget\"; did you mean \"memory_budget\"?"},
-        WrongConfig{"io_threads: 4\nmemory_budget: lots\n", "f.yaml:2: memory_budget: "},
-        WrongConfig{"\n\nio_threads: many\n", "f.yaml:3: io_threads: \"many\" is not a whole number"},
-        WrongConfig{"log_sync_interval: 5\n", "f.yaml:1: log_sync_interval: "},
-        WrongConfig{"insecure_listen: maybe\n",
-                    "f.yaml:1: insecure_listen: \"maybe\" is neither true nor false"},
-        WrongConfig{"io_threads: [1, 2]\n", "f.yaml:1: io_threads: want a single value, got a list"},
-        WrongConfig{"io_threads: {a: 1}\n", "f.yaml:1: io_threads: want a single value, got a mapping"},
-        WrongConfig{"io_threads: 4\nio_threads: 5\n", "f.yaml:2: io_threads is given twice"},
-        WrongConfig{"- a\n", "f.yaml:1: want a mapping"}, WrongConfig{"a: [\n", "f.yaml:2: "}));
-
-TEST(ConfigFile, MissingFileIsNotFound) {
-  ServerOptions options;
-  EXPECT_EQ(LoadConfigFile("/nonexistent/f.yaml", &options).code(), absl::StatusCode::kNotFound);
+TEST(OptionTable, NearestWord) {
+  EXPECT_EQ(NearestWord("memry", {"drain", "memory", "log"}), "memory");
+  EXPECT_EQ(NearestWord("", {"drain", "log"}), "log");
 }
 
 TEST(ListenAddress, FormsAndReach) {

@@ -1,0 +1,30 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Ctrl-C and SIGTERM for commands that have something to put in order before they end. While an object lives,
+// the first signal is only noted; a second one has its usual effect. At most one object at a time; main
+// thread.
+
+#include <chrono>
+
+#include "absl/status/status.h"
+
+namespace rowhouse::cli {
+
+class Interrupt {
+ public:
+  Interrupt();
+  ~Interrupt();  // the usual effect again
+  Interrupt(const Interrupt&) = delete;
+  Interrupt& operator=(const Interrupt&) = delete;
+
+  // The signal that came, or 0.
+  int signal() const;
+  bool came() const { return signal() != 0; }
+  // Cancelled once a signal came.
+  absl::Status Check() const;
+  // Waits that long, or until a signal comes or, with `watch_stdin`, there is something to read there. What
+  // happened is asked from came().
+  void WaitFor(std::chrono::milliseconds duration, bool watch_stdin = false) const;
+};
+
+}  // namespace rowhouse::cli

@@ -1,0 +1,141 @@
+# Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+"""Docs are true: their command blocks run and print what they say, their links lead somewhere, generated pages are as generated."""
+import pathlib
+import re
+import sys
+import tempfile
+import unittest
+
+from cluster import BUILD, SOURCE
+
+sys.path.insert(0, str(pathlib.Path(SOURCE) / "tools"))
+import generate_reference
+import run_docs
+
+ROOT = pathlib.Path(SOURCE)
+PROGRAMS = pathlib.Path(BUILD).resolve() / "bin"
+MUST_RUN = ("docs/tutorial.md", "docs/how-to/run-a-cluster.md", "docs/how-to/size-a-table.md", "docs/how-to/watch-it.md",
+            "docs/how-to/upgrade.md", "docs/how-to/restore-after-a-crash.md")
+# Sources whose errors reach a client, and what stands for each code in docs/reference/errors.md.
+ERROR_SOURCES = ("server/rpc", "server/partition", "server/row", "server/table", "server/meta", "server/spill")
+CODES = {"InvalidArgument": "INVALID_ARGUMENT", "NotFound": "NOT_FOUND", "AlreadyExists": "ALREADY_EXISTS",
+         "ResourceExhausted": "RESOURCE_EXHAUSTED", "FailedPrecondition": "FAILED_PRECONDITION", "Aborted": "ABORTED",
+         "OutOfRange": "OUT_OF_RANGE", "Unimplemented": "UNIMPLEMENTED", "Internal": "INTERNAL", "Unavailable": "UNAVAILABLE",
+         "DataLoss": "DATA_LOSS", "DeadlineExceeded": "DEADLINE_EXCEEDED", "Cancelled": "CANCELLED", "Unknown": "UNKNOWN",
+         "PermissionDenied": "PERMISSION_DENIED", "Unauthenticated": "UNAUTHENTICATED"}
+
+
+class Pages(unittest.TestCase):
+    def test_links(self):
+        links, wrong = 0, []
+        for page in run_docs.all_pages():
+            count, bad = run_docs.bad_links(page)
+            links, wrong = links + count, wrong + bad
+        self.assertEqual(wrong, [])
+        self.assertGreater(links, 100)
+
+    def test_every_page_is_reached_from_the_map(self):
+        seen, todo = set(), [ROOT / "docs" / "README.md"]
+        while todo:
+            page = todo.pop()
+            if page in seen or page.suffix != ".md" or not page.exists():
+                continue
+            seen.add(page)
+            for _, line in run_docs.read_blocks(page)[1]:
+                todo += [(page.parent / link.partition("#")[0]).resolve() for link in run_docs.LINK.findall(line)
+                         if link.partition("#")[0] and not re.match(r"[a-z]+:", link)]
+        lost = [run_docs.name_of(page) for page in run_docs.all_pages() if page not in seen and page.name != "README.md"]
+        self.assertEqual(lost, [])
+
+    def test_command_blocks(self):
+        not_run = 0
+        for page in run_docs.all_pages():
+            with self.subTest(page=run_docs.name_of(page)):
+                ran, exempt = run_docs.run_page(page, PROGRAMS)
+                not_run += exempt
+                if run_docs.name_of(page) in MUST_RUN:
+                    self.assertGreater(ran, 0)
+        print(f"{not_run} blocks not run, each with its reason")
+
+    def test_reference_is_as_generated(self):
+        for name, make in generate_reference.PAGES.items():
+            with self.subTest(page=name):
+                written = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
+                self.assertEqual(written, make(pathlib.Path(BUILD)), "run tools/generate_reference.py")
+
+    def test_errors_page_has_every_code(self):
+        page = (ROOT / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
+        used = set()
+        for folder in ERROR_SOURCES:
+            for source in (ROOT / folder).rglob("*.cc"):
+                used.update(re.findall(r"absl::(\w+)Error\(", source.read_text(encoding="utf-8")))
+        self.assertGreater(len(used), 8)
+        for name in sorted(used):
+            self.assertIn(CODES[name], page)
+
+
+class Runner(unittest.TestCase):
+    """The runner finds what is wrong: were it blind, every page would pass."""
+
+    def page(self, text):
+        directory = tempfile.TemporaryDirectory(prefix="rowhouse-docs-page-")
+        self.addCleanup(directory.cleanup)
+        page = pathlib.Path(directory.name) / "page.md"
+        page.write_text(text, encoding="utf-8")
+        return page
+
+    def refuses(self, text, why):
+        with self.assertRaisesRegex(run_docs.DocsError, why):
+            run_docs.run_page(self.page(text), PROGRAMS)
+
+    def test_good_page(self):
+        text = ("```console\n$ echo one; echo two; echo three\none\n...\nth...ee\n```\n"
+                "```console\n$ x=5\n$ echo $((x + \\\n  1))\n6\n```\n<!-- not run: too dangerous -->\n```sh\nrm -rf /nowhere\n```\n")
+        self.assertEqual(run_docs.run_page(self.page(text), PROGRAMS), (3, 1))
+
+    def test_other_output(self):
+        self.refuses("```console\n$ echo one\ntwo\n```\n", "the page says\ntwo\n---- it printed\none")
+        self.refuses("```console\n$ echo one; echo two\none\n```\n", "the page says")
+        self.refuses("```console\n$ true\none\n```\n", "the page says")
+        self.refuses("```console\n$ echo one\n```\n", "the page says")
+
+    def test_failing_command(self):
+        self.refuses("```console\n$ false\n```\n", r"page.md:2: \$ false\nended with 1")
+
+    def test_blocks_that_say_no_reason(self):
+        self.refuses("```sh\nls\n```\n", "not run: reason")
+        self.refuses("<!-- not run: -->\n```sh\nls\n```\n", "not run: reason")
+        self.refuses("```bash\nls\n```\n", "not run: reason")
+
+    def test_blocks_that_are_none(self):
+        self.refuses("```console\nls\n```\n", "output without a command")
+        self.refuses("```console\n$ ls\n", "has no end")
+
+    def test_ports_stand_for_others(self):
+        start = ("```console\n$ rowhouse server --data-dir d --listen 127.0.0.1:7609 --http-listen 127.0.0.1:7689 2> log &\n"
+                 "$ rowhouse wait --address 127.0.0.1:7609\n...\n")
+        shown = "$ grep -o 'on 127.*' log\non 127.0.0.1:7609, ...\n```\n"
+        self.assertEqual(run_docs.run_page(self.page(start + shown), PROGRAMS), (3, 0))
+        self.refuses(start + "$ grep '127.0.0.1:760[9]' log\n...\n```\n", "ended with 1")  # what was used is another
+
+    def test_nothing_is_left_running(self):
+        text = "```console\n$ sleep 1000 & echo $! > ../pid-of-$(basename $PWD); setsid sleep 1000 & echo $!; cat ../pid-of-$(basename $PWD)\n...\n```\n"
+        pids = []
+        keep = run_docs.matches
+        self.addCleanup(setattr, run_docs, "matches", keep)
+        run_docs.matches = lambda expected, output: bool(pids.extend(int(pid) for pid in output.split())) or True
+        run_docs.run_page(self.page(text), PROGRAMS)
+        self.assertEqual(len(pids), 2)
+        for pid in pids:
+            self.assertFalse(pathlib.Path("/proc", str(pid)).exists())
+
+    def test_links(self):
+        page = self.page("# One heading, here\n[a](#one-heading-here) [b](#two) [c](page.md) [d](none.md) [e](https://example.com/)\n")
+        count, bad = run_docs.bad_links(page)
+        self.assertEqual(count, 4)
+        self.assertEqual([line.split(": ", 1)[1] for line in bad],
+                         [f"{page} has no heading #two", "none.md is not there"])
+
+
+if __name__ == "__main__":
+    unittest.main()
