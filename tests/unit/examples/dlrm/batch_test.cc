@@ -14,7 +14,7 @@ using ::testing::ElementsAre;
 
 std::string LinesWithIds(int count) {
   std::string text;
-  for (int i = 0; i < count; ++i) text += Line("0", "1", std::to_string(i % 10)) + "\n";
+  for (int i = 0; i < count; ++i) text += Line("0", "1", "0000000" + std::to_string(i % 10)) + "\n";
   return text;
 }
 
