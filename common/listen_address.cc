@@ -1,6 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #include "common/listen_address.h"
 
+#include <arpa/inet.h>
+
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -8,7 +10,9 @@
 namespace rowhouse {
 
 bool ListenAddress::is_loopback() const {
-  return is_unix() || host == "localhost" || host == "::1" || absl::StartsWith(host, "127.");
+  in_addr v4{};
+  const bool in_127 = inet_pton(AF_INET, host.c_str(), &v4) == 1 && (ntohl(v4.s_addr) >> 24) == 127;
+  return is_unix() || host == "localhost" || host == "::1" || in_127;
 }
 
 bool ListenAddress::is_wildcard() const {

@@ -4,6 +4,7 @@
 #include <httplib.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -12,8 +13,8 @@
 namespace rowhouse::server {
 namespace {
 
-constexpr int kThreads = 2;
-constexpr int kTimeoutSeconds = 5;
+constexpr int kThreads = 4;
+constexpr int kTimeoutSeconds = 1;
 constexpr size_t kMaxRequestBytes = 4096;
 constexpr char kText[] = "text/plain; charset=utf-8";
 
@@ -29,6 +30,8 @@ class HttpEndpointImpl final : public HttpEndpoint {
     server_.set_socket_options(SetSocketOptions);
     server_.set_read_timeout(kTimeoutSeconds);
     server_.set_write_timeout(kTimeoutSeconds);
+    // One request a connection, and little patience: an idle client must not keep others from /livez.
+    server_.set_keep_alive_max_count(1);
     server_.set_keep_alive_timeout(kTimeoutSeconds);
     server_.set_payload_max_length(kMaxRequestBytes);
     server_.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };  // the library deletes it
@@ -49,7 +52,7 @@ class HttpEndpointImpl final : public HttpEndpoint {
   ~HttpEndpointImpl() override {
     if (!thread_.joinable()) return;
     // stop() before the accept loop runs would be lost.
-    while (!server_.is_running()) std::this_thread::yield();
+    while (!server_.is_running() && !ended_) std::this_thread::yield();
     server_.stop();
     thread_.join();
   }
@@ -68,7 +71,10 @@ class HttpEndpointImpl final : public HttpEndpoint {
                                                  error == 0 ? "the address cannot be bound" : strerror(error),
                                                  "; stop what uses it or give another --http-listen"));
     }
-    thread_ = std::thread([this] { server_.listen_after_bind(); });
+    thread_ = std::thread([this] {
+      server_.listen_after_bind();
+      ended_ = true;  // asked to, or for an error of the library's accept loop
+    });
     return absl::OkStatus();
   }
 
@@ -79,6 +85,7 @@ class HttpEndpointImpl final : public HttpEndpoint {
   httplib::Server server_;
   ListenAddress address_;
   std::thread thread_;
+  std::atomic<bool> ended_{false};
 };
 
 }  // namespace

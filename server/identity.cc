@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #include "server/identity.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/match.h"
@@ -21,6 +22,7 @@ constexpr uint32_t kFormatVersion = 1;
 constexpr uint64_t kMaxFileBytes = 1 << 20;
 constexpr char kLockName[] = "LOCK";
 constexpr char kIdentityName[] = "IDENTITY";
+constexpr char kStartedName[] = "STARTED";
 constexpr char kGenerationName[] = "GENERATION";
 
 std::string Hex(uint64_t value) { return absl::StrFormat("%016x", value); }
@@ -149,6 +151,39 @@ absl::Status Explain(const std::string& directory, const absl::Status& status) {
 
 }  // namespace
 
+absl::Status NoteStarted(FileSystem& fs, const std::string& data_directory) {
+  const std::string path = absl::StrCat(data_directory, "/", kStartedName);
+  RH_ASSIGN_OR_RETURN(const bool exists, fs.Exists(path));
+  if (exists) return absl::OkStatus();
+  return ReplaceFileDurably(fs, path, Seal({{"format_version", kFormatVersion}}));
+}
+
+absl::Status CheckComplete(FileSystem& fs, const IdentityRequest& request, bool keeps_meta) {
+  const auto missing = [&](const std::string& what, const std::string& path) {
+    return absl::DataLossError(absl::StrCat(what, " is missing: ", path, " of a server that has run before (",
+                                            request.data_directory,
+                                            "). Its disk is not mounted, or it was removed: put it back; a "
+                                            "new start without it would lose rows"));
+  };
+  if (keeps_meta) {
+    const std::string meta = absl::StrCat(request.data_directory, "/META");
+    RH_ASSIGN_OR_RETURN(const bool there, fs.Exists(meta));
+    if (!there) return missing("the meta store", meta);
+  }
+  const std::string spill = absl::StrCat(request.data_directory, "/spill");
+  RH_ASSIGN_OR_RETURN(const bool has_spill, fs.Exists(spill));
+  if (!has_spill) return missing("the spill", spill);
+  std::vector<std::string> segments;
+  RH_ASSIGN_OR_RETURN(const bool has_log, fs.Exists(request.log_directory));
+  if (has_log) {
+    RH_ASSIGN_OR_RETURN(segments, fs.List(request.log_directory));
+  }
+  if (std::none_of(segments.begin(), segments.end(),
+                   [](const std::string& name) { return absl::StartsWith(name, "segment-"); }))
+    return missing("the push log", request.log_directory);
+  return absl::OkStatus();
+}
+
 std::string EncodeIdentity(const Identity& identity) {
   return Seal({{"format_version", kFormatVersion},
                {"cluster", Hex(identity.cluster)},
@@ -198,6 +233,7 @@ absl::StatusOr<DataDirectory> OpenDataDirectory(
     RH_ASSIGN_OR_RETURN(const std::string text, ReadFile(fs, identity_path, kMaxFileBytes));
     RH_ASSIGN_OR_RETURN(out.identity, DecodeIdentity(identity_path, text));
     RH_RETURN_IF_ERROR(CheckRequest(out.identity, request, servers));
+    RH_ASSIGN_OR_RETURN(out.started_before, fs.Exists(absl::StrCat(directory, "/", kStartedName)));
   } else {
     RH_RETURN_IF_ERROR(CheckUnused(fs, directory));
     ClusterIdentity ids;

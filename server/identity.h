@@ -52,6 +52,7 @@ struct DataDirectory {
   Identity identity;
   Generation volatile_generation = 0;  // one more than at the last start, above kDurableGeneration
   bool created = false;
+  bool started_before = false;  // a start was finished: what every start leaves must be there
 };
 
 // Locks the directory, checks that it is the asked server's, or makes it so when it is new or empty. Server 0
@@ -61,6 +62,11 @@ struct DataDirectory {
 absl::StatusOr<DataDirectory> OpenDataDirectory(
     FileSystem& fs, RandomSource& random, const IdentityRequest& request,
     const std::function<absl::StatusOr<ClusterIdentity>()>& fetch);
+
+// Notes that a start was finished. From then on a missing META (`keeps_meta`), log or spill is a loss, and no
+// first start: DataLoss from CheckComplete, naming what is missing and where.
+absl::Status NoteStarted(FileSystem& fs, const std::string& data_directory);
+absl::Status CheckComplete(FileSystem& fs, const IdentityRequest& request, bool keeps_meta);
 
 // The text of the IDENTITY file, and back. `path` is for errors.
 std::string EncodeIdentity(const Identity& identity);

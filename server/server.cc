@@ -184,6 +184,7 @@ absl::Status ServerImpl::Build() {
                         &metrics_);
   RH_RETURN_IF_ERROR(Listen());
   RH_RETURN_IF_ERROR(ListenForHttp());
+  RH_RETURN_IF_ERROR(NoteStarted(*PosixFileSystem(), options_.data_directory));
   catalog_->Start();
   monitor_ = std::make_unique<HealthMonitor>([this] { return StateAndReason().first == "ready"; }, &health_);
   return absl::OkStatus();
@@ -198,6 +199,10 @@ absl::Status ServerImpl::OpenDirectory() {
   RH_ASSIGN_OR_RETURN(directory_, OpenDataDirectory(*PosixFileSystem(), *SystemRandom(), request, [this] {
                         return FetchClusterIdentity(options_.servers[0]);
                       }));
+  if (directory_.started_before) {
+    // Partition 0 is the first server's in a fixed map.
+    RH_RETURN_IF_ERROR(CheckComplete(*PosixFileSystem(), request, options_.server_index == 0));
+  }
   if (!directory_.created && options_.server_index != 0)
     RH_RETURN_IF_ERROR(CheckSameCluster(options_, directory_.identity));
   if (!options_.listen_address.empty()) {
@@ -242,6 +247,7 @@ absl::Status ServerImpl::RecoverPartitions() {
                  .segment_bytes = options_.log_segment_bytes,
                  .sync_interval_micros = options_.log_sync_interval_ms * 1000,
                  .max_queued_bytes = plan_.log_queue_bytes,
+                 .second_directory = options_.data_directory,
                  .low_water_free_bytes = options_.disk_low_water_bytes,
                  .on_sync = LogSyncObserver(&metrics_)};
   options.log_identity = {.cluster = directory_.identity.cluster,

@@ -99,7 +99,10 @@ void AddStatusCommands(CLI::App& app, Selected* selected) {
   auto condition = std::make_shared<std::string>("ready");
   wait->add_option("--for", *condition, "ready")->check(CLI::IsMember({"ready"}))->capture_default_str();
   wait->footer("Examples:\n  rowhouse wait --for ready --timeout 60s");
-  wait->callback([=] { selected->run = [=] { return Wait(*wait_connect); }; });
+  wait->callback([=] {
+    // The parser writes through `condition`, which lives as long as this callback.
+    selected->run = [wait_connect, condition] { return Wait(*wait_connect); };
+  });
 
   CLI::App* health = app.add_subcommand(
       "healthcheck", "Ask this machine's server for /readyz; exit code 3 when it is not ready");

@@ -118,7 +118,9 @@ absl::Status CriteoReader::OpenNextFile() {
       total_bytes_ += size;
     }
   } else {
-    finished_bytes_ += std::filesystem::file_size(paths_[next_path_ - 1]);
+    std::error_code gone;
+    const uintmax_t size = std::filesystem::file_size(paths_[next_path_ - 1], gone);
+    if (!gone) finished_bytes_ += size;  // it was read to its end: the figure is for progress only
   }
   CloseFile();
   const std::string& path = paths_[next_path_++];

@@ -77,8 +77,9 @@ class EmbeddingSource {
       int column, const std::function<void(uint64_t id, absl::Span<const float> row)>& visit) = 0;
 };
 
-// SHA-256 over the stored rows of C1 to C26: for each row its id (8 bytes, little-endian) and its floats. Two
-// sources that were given the same pushes have the same digest, bit by bit.
+// SHA-256 over the stored rows of C1 to C26: the table's name with a zero byte; each row's id (8 bytes),
+// number of floats (8), weights and optimizer state; the number of rows (8). All little-endian. Two sources
+// that were given the same pushes have the same digest, bit by bit.
 absl::StatusOr<std::string> DigestRows(EmbeddingSource& source);
 
 }  // namespace rowhouse::dlrm

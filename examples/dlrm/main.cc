@@ -46,6 +46,8 @@ absl::StatusOr<std::unique_ptr<EmbeddingSource>> MakeSource(const TrainerFlags& 
                        : flags.durability == "volatile" ? DurabilityLevel::kVolatile
                                                         : DurabilityLevel::kAsync;
   options.wait_for_pushes = flags.reproducible;
+  // A mistyped name must not be tested as a table of untrained rows; "local:" begins without tables.
+  options.create_tables = !flags.eval_only || flags.address == "local:";
   return RowhouseEmbeddings::Connect(options, embeddings);
 }
 

@@ -14,6 +14,8 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 }  // namespace
 
 double Auc(absl::Span<const float> scores, absl::Span<const float> labels) {
+  // A NaN has no rank, and no place in a sort.
+  if (std::any_of(scores.begin(), scores.end(), [](float s) { return std::isnan(s); })) return kNan;
   std::vector<uint32_t> order(scores.size());
   std::iota(order.begin(), order.end(), 0);
   std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return scores[a] < scores[b]; });
@@ -24,7 +26,6 @@ double Auc(absl::Span<const float> scores, absl::Span<const float> labels) {
     for (; end < order.size() && scores[order[end]] == scores[order[begin]]; ++end) {
       equal_positives += labels[order[end]];
     }
-    if (end == begin) return kNan;  // a NaN score has no rank
     const double equal_negatives = static_cast<double>(end - begin) - equal_positives;
     wins += equal_positives * (negatives_below + equal_negatives / 2);
     negatives_below += equal_negatives;

@@ -44,9 +44,27 @@ absl::Status RowhouseEmbeddings::OpenTables() {
     spec.initializer = InitializerConfig::Uniform(-embeddings_.init_bound, embeddings_.init_bound);
     spec.seed = TableSeed(embeddings_.seed, c);
     spec.durability = options_.durability;
-    RH_ASSIGN_OR_RETURN(Table table, client_->OpenOrCreateTable(spec));
+    RH_ASSIGN_OR_RETURN(Table table, options_.create_tables ? client_->OpenOrCreateTable(spec)
+                                                            : client_->OpenTable(spec.name));
+    RH_RETURN_IF_ERROR(CheckSettings(spec));
     tables_.push_back(std::move(table));
   }
+  return absl::OkStatus();
+}
+
+// A table that is there keeps its settings, and the learning rate alone goes with each push.
+absl::Status RowhouseEmbeddings::CheckSettings(const TableSpec& asked) {
+  RH_ASSIGN_OR_RETURN(const TableSpec there, client_->DescribeTable(asked.name));
+  const auto differs = [&](const char* what, const std::string& is, const std::string& wanted) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("table ", asked.name, " exists with ", what, " ", is, ", the flags ask for ", wanted,
+                     ": use another --table-prefix, or the table's own setting"));
+  };
+  if (there.dim != asked.dim) return differs("dim", absl::StrCat(there.dim), absl::StrCat(asked.dim));
+  if (!options_.create_tables) return absl::OkStatus();  // for testing alone these do not matter
+  if (there.optimizer.epsilon != asked.optimizer.epsilon)
+    return differs("epsilon", absl::StrCat(there.optimizer.epsilon), absl::StrCat(asked.optimizer.epsilon));
+  if (there.durability != asked.durability) return differs("another", "durability", "its own");
   return absl::OkStatus();
 }
 
@@ -77,7 +95,15 @@ absl::Status RowhouseEmbeddings::Push(const Batch& batch, const EmbeddingRows& g
   }
   const PushOptions push_options{.step = step};
   if (options_.wait_for_pushes) return PushAndWait(slices, push_options);
-  client_->PushAsync(slices, push_options);  // its error comes out at Flush
+  under_way_.push_back(client_->PushAsync(slices, push_options));
+  // An error must not wait for the end of the epoch: whoever replaced this writer, say, takes no push from
+  // it.
+  while (!under_way_.empty() &&
+         under_way_.front().wait_for(std::chrono::seconds(0)) == std::future_status::ready) {
+    const absl::Status status = under_way_.front().get().status();
+    under_way_.pop_front();
+    RH_RETURN_IF_ERROR(status);
+  }
   return absl::OkStatus();
 }
 

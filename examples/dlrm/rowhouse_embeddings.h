@@ -3,6 +3,7 @@
 // Embeddings in Rowhouse servers. This is the part of the example to copy: tables, pulls, pushes, flush.
 // Used by one thread.
 
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -16,12 +17,13 @@ struct RowhouseOptions {
   std::string table_prefix = "dlrm.";
   DurabilityLevel durability = DurabilityLevel::kAsync;
   bool wait_for_pushes = false;  // each Push returns when it is applied
+  bool create_tables = true;     // false: tables that are not there are an error
 };
 
 class RowhouseEmbeddings : public EmbeddingSource {
  public:
   // Connects, and makes the tables that are not there. FailedPrecondition when a table of the name is another
-  // kind of table.
+  // kind of table, or has other settings; NotFound when it may not be made.
   static absl::StatusOr<std::unique_ptr<RowhouseEmbeddings>> Connect(const RowhouseOptions& options,
                                                                      const EmbeddingOptions& embeddings);
 
@@ -38,13 +40,15 @@ class RowhouseEmbeddings : public EmbeddingSource {
                      const EmbeddingOptions& embeddings)
       : client_(std::move(client)), options_(options), embeddings_(embeddings) {}
   absl::Status OpenTables();
+  absl::Status CheckSettings(const TableSpec& asked);
   // Tells the log of a push that some server did not acknowledge at the first attempt.
   absl::Status PushAndWait(absl::Span<const GradientSlice> slices, const PushOptions& push_options);
 
   const std::unique_ptr<Client> client_;
   const RowhouseOptions options_;
   const EmbeddingOptions embeddings_;
-  std::vector<Table> tables_;  // C1 to C26
+  std::vector<Table> tables_;                                      // C1 to C26
+  std::deque<std::future<absl::StatusOr<PushResult>>> under_way_;  // pushes, oldest first
 };
 
 }  // namespace rowhouse::dlrm

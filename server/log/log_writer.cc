@@ -53,7 +53,7 @@ class ThreadedLogWriter : public LogWriter {
   using Piece = absl::Span<Item>;
 
   // ---- any thread
-  absl::Status CheckRoomLocked(uint64_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status CheckRoomLocked(uint64_t bytes, bool frees_space) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RefreshFreeBytes();
 
   // ---- the log thread
@@ -140,10 +140,14 @@ void ThreadedLogWriter::RefreshFreeBytes() {
   if (!free_bytes_stale_at_.compare_exchange_strong(stale_at, now + kFreeBytesMaxAgeNanos)) return;
   absl::StatusOr<uint64_t> free = fs_->FreeBytes(options_.directory);
   // A disk that cannot say how full it is says so to the write as well, which is where an error counts.
+  if (free.ok() && !options_.second_directory.empty()) {
+    const absl::StatusOr<uint64_t> second = fs_->FreeBytes(options_.second_directory);
+    if (second.ok()) free = std::min(*free, *second);
+  }
   if (free.ok()) free_bytes_.store(*free, std::memory_order_relaxed);
 }
 
-absl::Status ThreadedLogWriter::CheckRoomLocked(uint64_t bytes) const {
+absl::Status ThreadedLogWriter::CheckRoomLocked(uint64_t bytes, bool frees_space) const {
   RH_RETURN_IF_ERROR(health_);
   // A record may be larger than the bound: it is let into an empty queue.
   if (stats_.queued_bytes != 0 && stats_.queued_bytes + bytes > options_.max_queued_bytes) {
@@ -151,6 +155,7 @@ absl::Status ThreadedLogWriter::CheckRoomLocked(uint64_t bytes) const {
                                                      bytes, " more, limit ", options_.max_queued_bytes,
                                                      "; the disk is slower than the pushes, retry later"));
   }
+  if (frees_space) return absl::OkStatus();
   const uint64_t free = free_bytes_.load(std::memory_order_relaxed);
   if (free < options_.low_water_free_bytes) {
     return absl::ResourceExhaustedError(
@@ -173,7 +178,9 @@ void ThreadedLogWriter::Append(const RecordHeader& header, absl::Span<const uint
   }
   RefreshFreeBytes();
   absl::MutexLock lock(&mu_);
-  if (item.refused.ok()) item.refused = CheckRoomLocked(item.bytes);
+  // Below the low-water mark what is left is for records that lead to more room.
+  if (item.refused.ok())
+    item.refused = CheckRoomLocked(item.bytes, /*frees_space=*/header.type != RecordType::kPush);
   if (!item.refused.ok()) {
     item.bytes = 0;
     item.body = {};
@@ -187,7 +194,7 @@ void ThreadedLogWriter::Append(const RecordHeader& header, absl::Span<const uint
 absl::Status ThreadedLogWriter::CheckRoom() {
   RefreshFreeBytes();
   absl::MutexLock lock(&mu_);
-  return CheckRoomLocked(0);
+  return CheckRoomLocked(0, /*frees_space=*/false);
 }
 
 absl::Status ThreadedLogWriter::SyncAll() {

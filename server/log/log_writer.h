@@ -43,6 +43,7 @@ struct LogOptions {
   uint64_t segment_bytes = 64ull << 20;
   int64_t sync_interval_micros = 200'000;   // async records are synced at least this often
   uint64_t max_queued_bytes = 64ull << 20;  // Append fails with ResourceExhausted beyond
+  std::string second_directory;             // another disk that must have room too, as spill's; empty: none
   uint64_t low_water_free_bytes = 64ull
                                   << 20;  // Append fails with ResourceExhausted when the disk has less free
   std::function<void(double seconds)>

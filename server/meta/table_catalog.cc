@@ -22,7 +22,8 @@ constexpr char kTableIdPrefix[] = "table_id/";
 constexpr char kWriterPrefix[] = "writer/";
 constexpr char kTableCounter[] = "counter/table";
 constexpr char kWriterCounter[] = "counter/writer";
-constexpr int kAttempts = 32;  // of a compare-and-set that others keep winning
+constexpr char kEnded[] = "0";  // of a writer's name until every server knows that it is dead
+constexpr int kAttempts = 32;   // of a compare-and-set that others keep winning
 constexpr absl::Duration kRetryDelay = absl::Milliseconds(500);
 constexpr absl::Duration kSoonDelay = absl::Seconds(1);
 constexpr absl::Duration kFresh = absl::Seconds(2);
@@ -62,7 +63,7 @@ absl::StatusOr<WriterFloor> FloorOf(const MetaRange& range) {
   for (const MetaKeyValue& kv : range.kvs) {
     if (absl::StartsWith(kv.key, kWriterPrefix)) {
       RH_ASSIGN_OR_RETURN(const WriterId writer, ParseNumber(kv.key, kv.value));
-      living.insert(writer);
+      if (writer != 0) living.insert(writer);
     } else if (kv.key == kWriterCounter) {
       RH_ASSIGN_OR_RETURN(highest, ParseNumber(kv.key, kv.value));
     }
@@ -224,7 +225,7 @@ absl::StatusOr<RegisteredWriter> TableCatalog::RegisterWriter(std::string_view n
                                           {.key = kWriterCounter, .mod_revision = counter.mod_revision}},
                                          {{.key = key, .value = id}, {.key = kWriterCounter, .value = id}}));
     if (!result.succeeded) continue;
-    if (out.replaced != 0) {
+    if (before.exists) {  // also one that was ended while a server was away
       RH_RETURN_IF_ERROR(FanOut(
           absl::StrCat("writer ", out.replaced, " of \"", std::string(name), "\" was replaced by ", id)));
     }
@@ -237,7 +238,7 @@ absl::StatusOr<WriterId> TableCatalog::WriterIdOf(std::string_view name) {
   RH_RETURN_IF_ERROR(ValidateName("name", name));
   const std::string key = absl::StrCat(kWriterPrefix, std::string(name));
   RH_ASSIGN_OR_RETURN(const Found found, Get(key));
-  if (!found.exists) {
+  if (!found.exists || found.value == kEnded) {
     return absl::NotFoundError(absl::StrCat("writer \"", std::string(name), "\" was never registered"));
   }
   return ParseNumber(key, found.value);
@@ -247,9 +248,9 @@ absl::StatusOr<std::vector<LivingWriter>> TableCatalog::ListWriters() {
   RH_ASSIGN_OR_RETURN(const MetaRange range, parts_.meta->Range(kWriterPrefix));
   std::vector<LivingWriter> writers;
   for (const MetaKeyValue& kv : range.kvs) {  // ascending by key
-    LivingWriter& writer = writers.emplace_back();
-    writer.name = kv.key.substr(std::string_view(kWriterPrefix).size());
-    RH_ASSIGN_OR_RETURN(writer.writer, ParseNumber(kv.key, kv.value));
+    RH_ASSIGN_OR_RETURN(const WriterId id, ParseNumber(kv.key, kv.value));
+    if (id == 0) continue;
+    writers.push_back({.name = kv.key.substr(std::string_view(kWriterPrefix).size()), .writer = id});
   }
   return writers;
 }
@@ -262,16 +263,24 @@ absl::StatusOr<WriterId> TableCatalog::EndWriter(std::string_view name, WriterId
     if (!found.exists)
       return absl::NotFoundError(absl::StrCat("no living writer has the name \"", std::string(name), "\""));
     RH_ASSIGN_OR_RETURN(const WriterId writer, ParseNumber(key, found.value));
+    if (writer == 0) {  // ended before, but perhaps not told to every server
+      RH_RETURN_IF_ERROR(FanOut(absl::StrCat("the writer of \"", std::string(name), "\" was ended")));
+      return absl::NotFoundError(absl::StrCat("no living writer has the name \"", std::string(name), "\""));
+    }
     if (expected != 0 && expected != writer) {
       return absl::AbortedError(absl::StrCat("writer \"", std::string(name), "\" has the id ", writer,
                                              " now, the request was made for ", expected,
                                              ": a new one registered meanwhile"));
     }
-    RH_ASSIGN_OR_RETURN(
-        const MetaTxnResult result,
-        parts_.meta->Txn({{.key = key, .mod_revision = found.mod_revision}}, {{.key = key, .erase = true}}));
+    RH_ASSIGN_OR_RETURN(const MetaTxnResult result,
+                        parts_.meta->Txn({{.key = key, .mod_revision = found.mod_revision}},
+                                         {{.key = key, .value = kEnded}}));
     if (!result.succeeded) continue;
     RH_RETURN_IF_ERROR(FanOut(absl::StrCat("writer ", writer, " of \"", std::string(name), "\" was ended")));
+    // Told to all: the name need not be remembered. When it is taken again meanwhile, that stays.
+    RH_RETURN_IF_ERROR(
+        parts_.meta->Txn({{.key = key, .mod_revision = result.revision}}, {{.key = key, .erase = true}})
+            .status());
     return writer;
   }
   return TooBusy("EndWriter");

@@ -12,6 +12,7 @@
 #include <memory>
 #include <string_view>
 
+#include "common/floating_point_mode.h"  // what Apply runs under
 #include "common/schema/table_schema.h"
 
 namespace rowhouse::server {
@@ -38,17 +39,5 @@ class Optimizer {
 
 // The optimizer of a kind; one object for the process, never destroyed. Null for a number outside the enum.
 const Optimizer* GetOptimizer(OptimizerKind kind);
-
-// Sets the floating-point mode that Apply needs (round to nearest, no flush-to-zero, no denormals-are-zero)
-// and puts back the caller's on destruction: a library in the process may have set another. Same thread only.
-class FloatingPointMode {
- public:
-  FloatingPointMode();
-  ~FloatingPointMode();
-  FloatingPointMode(const FloatingPointMode&) = delete;
-
- private:
-  uint32_t saved_;
-};
 
 }  // namespace rowhouse::server

@@ -122,7 +122,8 @@ std::vector<PartitionFailure> PartitionSet::FindPullFailures(const PullRequest& 
     checked[p] = true;
     if (auto failure = CheckPartition(p, request.epochs)) failures.push_back(*std::move(failure));
   };
-  if (map_->server_count() > 1) {
+  // A server alone owns them all; which can answer need be asked only when some cannot.
+  if (map_->server_count() > 1 || !health().ok()) {
     for (const PullTableRequest& table : request.tables) {
       for (Id id : table.ids) check(map_->PartitionOf(table.table, id));
     }
@@ -301,44 +302,67 @@ void PartitionSet::RunPush(std::shared_ptr<PushOperation> op) {
   }
   SplitPush split = SplitByPartition(*op->request, tables, map_->partition_bits());
   tables.clear();
-  {
-    absl::MutexLock lock(&op->mu);
-    op->outcome.skipped_rows = split.skipped_rows;
-  }
   MarkStage(stages, "split");
   std::vector<SplitPush::PartitionPart> fresh = KeepNewParts(*op, std::move(split.parts));
-  // All parts' cold rows are read together, in parallel.
+  // Parts are pinned together as far as memory allows at once, so that their cold rows are read in parallel.
+  for (size_t begin = 0; begin < fresh.size();) {
+    const size_t end = EndOfGroup(fresh, begin);
+    PinAndSubmit(op, absl::MakeSpan(fresh).subspan(begin, end - begin));
+    begin = end;
+  }
+  FinishOne(op);
+}
+
+std::vector<RowBatch> PartitionSet::BatchesOf(const SplitPush::PartitionPart& part) {
   std::vector<RowBatch> batches;
-  for (const auto& [partition, part] : fresh) {
-    for (const PushSlice& slice : part.slices)
-      batches.push_back({.table = slice.table, .partition = partition, .ids = slice.ids});
+  for (const PushSlice& slice : part.part.slices)
+    batches.push_back({.table = slice.table, .partition = part.partition, .ids = slice.ids});
+  return batches;
+}
+
+size_t PartitionSet::EndOfGroup(absl::Span<const SplitPush::PartitionPart> parts, size_t begin) const {
+  const uint64_t most = parts_.rows->MostPinnedBytes() / 4;  // several pushes are under way
+  uint64_t bytes = 0;
+  size_t end = begin;
+  for (; end < parts.size(); ++end) {
+    for (const RowBatch& batch : BatchesOf(parts[end])) bytes += parts_.rows->PinnedBytes(batch);
+    if (end > begin && bytes > most) break;
+  }
+  return end;
+}
+
+void PartitionSet::PinAndSubmit(const std::shared_ptr<PushOperation>& op,
+                                absl::Span<SplitPush::PartitionPart> parts) {
+  std::vector<RowBatch> batches;
+  for (const auto& part : parts) {
+    for (const RowBatch& batch : BatchesOf(part)) batches.push_back(batch);
   }
   const absl::Status pinned = parts_.rows->Pin(batches);
-  MarkStage(stages, "pin");
+  MarkStage(op->request->stages, "pin");
   if (!pinned.ok()) {
-    for (const auto& [partition, part] : fresh) op->AddFailure(by_id_[partition], pinned);
-    fresh.clear();
+    for (const auto& part : parts) op->AddFailure(by_id_[part.partition], pinned);
+    return;
   }
   {
     absl::MutexLock lock(&op->mu);
-    op->remaining += fresh.size();
+    op->remaining += parts.size();
   }
-  push_parts_ += fresh.size();
-  for (auto& [partition_id, part] : fresh) {
+  push_parts_ += parts.size();
+  for (auto& [partition_id, part, skipped_rows] : parts) {
     Partition* partition = by_id_[partition_id];
-    partition->Submit(std::move(part), [this, op, partition](PartOutcome done) {
+    partition->Submit(std::move(part), [this, op, partition, skipped = skipped_rows](PartOutcome done) {
       if (!done.status.ok()) {
         op->AddFailure(partition, done.status);
       } else {
         absl::MutexLock lock(&op->mu);
         op->outcome.duplicate_parts += done.duplicate;
+        if (done.applied) op->outcome.skipped_rows += skipped;  // once, in the answer to the push that did it
         op->outcome.applied.push_back(
             {.partition = partition->id(), .epoch = partition->epoch(), .lsn = done.lsn});
       }
       FinishOne(op);
     });
   }
-  FinishOne(op);
 }
 
 std::vector<SplitPush::PartitionPart> PartitionSet::KeepNewParts(
@@ -360,7 +384,8 @@ std::vector<SplitPush::PartitionPart> PartitionSet::KeepNewParts(
       absl::MutexLock lock(&op.mu);
       ++op.outcome.duplicate_parts;
       op.outcome.applied.push_back({.partition = partition->id(), .epoch = partition->epoch(), .lsn = lsn});
-    } else if (!room.ok() && candidate.part.durability != Durability::kVolatile) {
+    } else if (!room.ok() && candidate.part.durability != Durability::kVolatile &&
+               op.request->type == RecordType::kPush) {
       op.AddFailure(partition, room);
     } else {
       fresh.push_back(std::move(candidate));

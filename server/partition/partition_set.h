@@ -113,9 +113,15 @@ class PartitionSet {
   // Answers parts that need no work (duplicates, refusals) in op.outcome; the others.
   std::vector<SplitPush::PartitionPart> KeepNewParts(PushOperation& op,
                                                      std::vector<SplitPush::PartitionPart> parts);
+  static std::vector<RowBatch> BatchesOf(const SplitPush::PartitionPart& part);
+  // Parts [begin, end) may be pinned at once; at least one.
+  size_t EndOfGroup(absl::Span<const SplitPush::PartitionPart> parts, size_t begin) const;
+  void PinAndSubmit(const std::shared_ptr<PushOperation>& op, absl::Span<SplitPush::PartitionPart> parts);
   void FinishOne(const std::shared_ptr<PushOperation>& op);
   absl::StatusOr<uint64_t> ExpireIds(const std::shared_ptr<Table>& table, Partition* partition,
                                      absl::Span<const Id> ids, uint32_t cutoff_unix_seconds);
+  // Unavailable once Stop has begun: what takes long looks at it.
+  absl::Status CheckGoesOn() const ABSL_LOCKS_EXCLUDED(mu_);
   // Removes the rows of tables that no partition's order has any more.
   absl::Status FinishDrops();
   absl::Status SubmitToAll(const std::function<bool(const Partition&)>& needed, RecordType type,

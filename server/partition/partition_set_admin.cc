@@ -161,6 +161,12 @@ absl::StatusOr<uint64_t> PartitionSet::ExpireIds(const std::shared_ptr<Table>& t
   return outcome.rows_erased;
 }
 
+absl::Status PartitionSet::CheckGoesOn() const {
+  absl::MutexLock lock(&mu_);
+  return stopping_ ? absl::UnavailableError("the server is stopping: ask again when it is back")
+                   : absl::OkStatus();
+}
+
 absl::StatusOr<uint64_t> PartitionSet::Expire(TableId table_id, uint32_t cutoff_unix_seconds) {
   RH_ASSIGN_OR_RETURN(const std::shared_ptr<Table> table, parts_.tables->Find(table_id));
   if (!table->layout().has_last_push_time) {
@@ -169,14 +175,21 @@ absl::StatusOr<uint64_t> PartitionSet::Expire(TableId table_id, uint32_t cutoff_
                      "\" keeps no time of last push: create it with track_last_push_time"));
   }
   if (!Begin()) return absl::UnavailableError("the server is stopping");
+  // All rows of a page may be old, and are pinned together then.
+  const Id one = 0;
+  const uint64_t row_bytes = parts_.rows->PinnedBytes({.table = table_id, .ids = {&one, 1}});
+  const size_t page_rows = std::clamp<uint64_t>(
+      parts_.rows->MostPinnedBytes() / 8 / std::max<uint64_t>(row_bytes, 1), 1, kExpirePageRows);
   uint64_t erased = 0;
   absl::Status status;
   for (auto& partition : owned_) {
     uint64_t from = 0;
     for (bool more = true; more && status.ok();) {
+      status = CheckGoesOn();
+      if (!status.ok()) break;
       std::vector<Id> old;
       auto next = parts_.rows->Scan(
-          table_id, partition->id(), from, kExpirePageRows,
+          table_id, partition->id(), from, page_rows,
           [&](const ScannedRow& row) {
             if (table->LastPushTime(row.row.data()) < cutoff_unix_seconds) old.push_back(row.id);
           },
@@ -242,12 +255,15 @@ void PartitionSet::SweeperLoop() {
       if (mu_.AwaitWithTimeout(absl::Condition(&stopping), kSweeperTick)) return;
     }
     const uint64_t log_bytes = log_->stats().disk_bytes;
-    if (log_bytes < swept_bytes + options_.sweep_log_bytes &&
+    // A disk below its low-water mark may have closed segments to give back, once.
+    const bool low = absl::IsResourceExhausted(log_->CheckRoom()) && log_bytes > swept_bytes;
+    if (!low && log_bytes < swept_bytes + options_.sweep_log_bytes &&
         parts_.rows->DirtyRows() < options_.sweep_dirty_rows)
       continue;
     const absl::Status swept = SweepAll();
     if (!swept.ok()) RH_LOG_WARN("sweep failed, will be tried again: {}", swept.ToString());
-    swept_bytes = std::min(log_->stats().disk_bytes, options_.log.segment_bytes);
+    swept_bytes =
+        low ? log_->stats().disk_bytes : std::min(log_->stats().disk_bytes, options_.log.segment_bytes);
   }
 }
 

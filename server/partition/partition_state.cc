@@ -75,7 +75,8 @@ absl::Status Partition::LoadState(absl::Span<const uint8_t> state) {
   absl::MutexLock lock(&mu_);
   window_ = *std::move(window);
   known_ = std::move(known);
-  last_lsn_ = applied_lsn_ = redo_lsn_ = durable_redo_lsn_ = redo;
+  // The next record names it as committed, so that a spill older than the log is noticed.
+  last_lsn_ = applied_lsn_ = logged_lsn_ = redo_lsn_ = durable_redo_lsn_ = redo;
   return absl::OkStatus();
 }
 

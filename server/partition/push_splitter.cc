@@ -290,6 +290,11 @@ SplitPush SplitByPartition(const PushRequest& request, const std::vector<std::sh
   }
   std::stable_sort(pieces.begin(), pieces.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
+  const auto skipped_rows = [&splitters] {
+    uint64_t sum = 0;
+    for (const auto& splitter : splitters) sum += splitter->skipped_rows();
+    return sum;
+  };
   SplitPush split;
   std::vector<Piece> one;
   for (size_t i = 0; i < pieces.size();) {
@@ -297,9 +302,10 @@ SplitPush SplitByPartition(const PushRequest& request, const std::vector<std::sh
     one.clear();
     for (; i < pieces.size() && pieces[i].first == partition; ++i) one.push_back(pieces[i].second);
     // Each piece of a partition is of another table, so Combine's working state is free for it.
-    split.parts.push_back({partition, BuildPart(request, tables, splitters, one)});
+    const uint64_t before = skipped_rows();
+    Part part = BuildPart(request, tables, splitters, one);
+    split.parts.push_back({partition, std::move(part), skipped_rows() - before});
   }
-  for (const auto& splitter : splitters) split.skipped_rows += splitter->skipped_rows();
   return split;
 }
 

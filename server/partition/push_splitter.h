@@ -18,11 +18,11 @@ namespace rowhouse::server {
 struct SplitPush {
   struct PartitionPart {
     PartitionId partition = 0;
-    Part part;  // rows not pinned yet
+    Part part;                  // rows not pinned yet
+    uint64_t skipped_rows = 0;  // left out because of a NaN or an infinity
   };
   std::vector<PartitionPart>
       parts;  // ascending by partition; a part may have no rows left, its seq is noted all the same
-  uint64_t skipped_rows = 0;
 };
 
 // `tables[i]` is the table of request.tables[i]. Requires: the request was validated (sizes, ranges).

@@ -105,6 +105,9 @@ class RowStore {
   // eviction. ResourceExhausted when memory cannot be freed in time; DataLoss, Internal, Unavailable from
   // spill.
   virtual absl::Status Pin(absl::Span<const RowBatch> batches) = 0;
+  // Memory that the rows of a batch take while they are pinned, and the most that one Pin may ask for.
+  virtual uint64_t PinnedBytes(const RowBatch& batch) const = 0;
+  virtual uint64_t MostPinnedBytes() const = 0;
   // Gives back what Pin took, changing nothing.
   virtual void Unpin(const RowBatch& batch) = 0;
   // Calls update(i, row) for each id whose row is older than `lsn`, in the order of batch.ids, sets the row's

@@ -48,6 +48,8 @@ absl::StatusOr<std::shared_ptr<SlabArena>> SlabArena::Create(uint32_t row_bytes,
                      " bytes: ", std::strerror(errno), "; raise the limit on address space (ulimit -v)"));
   }
   arena->mapping_ = mapping;
+  // Where the kernel gives huge pages unasked, a first touch of small slabs would take 2 MiB.
+  if (!arena->huge_pages_) madvise(mapping, arena->mapping_bytes_, MADV_NOHUGEPAGE);
   arena->base_ = reinterpret_cast<uint8_t*>(RoundUp(reinterpret_cast<uintptr_t>(mapping), kHugePageBytes));
   return arena;
 }

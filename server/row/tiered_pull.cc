@@ -15,6 +15,7 @@ namespace {
 
 constexpr size_t kWindow = 2048;
 constexpr size_t kBlock = 64;
+constexpr size_t kMissWindow = 8192;     // misses read at once: 256 groups of 32
 constexpr size_t kSortByComparing = 48;  // smaller runs than this are not worth counting
 
 void PrefetchRow(const uint8_t* row, uint32_t bytes) {
@@ -198,16 +199,26 @@ struct TieredRowStore::MissJob {
   std::vector<TablePtr> tables;
   std::vector<Want> wants;      // ascending by key
   std::vector<LoadItem> reads;  // what must come from spill; LoadItem::first points into wants
+  // Where the next window begins. Windows keep what a large pull needs beside its answer small.
+  uint32_t next_batch = 0;
+  size_t next_miss = 0;
 };
 
+// The next misses of the request, as many as a window holds; none are left when the job has no wants after
+// it.
 absl::Status TieredRowStore::CollectMisses(MissJob* job) const {
-  for (uint32_t b = 0; b < job->batches.size(); ++b) {
+  job->wants.clear();
+  job->reads.clear();
+  for (; job->next_batch < job->batches.size() && job->wants.size() < kMissWindow; ++job->next_batch) {
+    const uint32_t b = job->next_batch;
     const ReadBatch& batch = job->batches[b];
-    job->tables.push_back(FindTable(batch.table));
+    if (job->tables.size() == b) job->tables.push_back(FindTable(batch.table));
     if (batch.misses.empty()) continue;
     const TablePtr& table = job->tables.back();
     if (table == nullptr) return absl::NotFoundError(absl::StrCat("no rows of table ", batch.table));
-    for (const uint32_t position : batch.misses) {
+    const size_t end = std::min(batch.misses.size(), job->next_miss + kMissWindow - job->wants.size());
+    for (const uint32_t position :
+         absl::MakeConstSpan(batch.misses).subspan(job->next_miss, end - job->next_miss)) {
       const uint64_t hash = table->index.Hash(batch.ids[position]);
       IndexSegment* segment = SegmentOf(*table, hash);
       if (segment == nullptr) {
@@ -218,6 +229,9 @@ absl::Status TieredRowStore::CollectMisses(MissJob* job) const {
       job->wants.push_back(MissJob::Want{table->Key(segment->partition(), hash), b, position});
       SetStored(batch.target.stored, position, false);
     }
+    job->next_miss = end;
+    if (end < batch.misses.size()) break;
+    job->next_miss = 0;
   }
   std::sort(job->wants.begin(), job->wants.end(),
             [](const MissJob::Want& a, const MissJob::Want& b) { return a.key < b.key; });
@@ -242,10 +256,8 @@ void TieredRowStore::GiveToAll(const MissJob& job, uint32_t first, const uint8_t
   }
 }
 
-// Answers the row of wants[first] from memory where it has come back meanwhile; else a LoadItem. `next`: the
-// want after its.
-void TieredRowStore::LookAgain(MissJob* job, uint32_t first, uint32_t next, SlotCache* slots,
-                               std::vector<uint8_t>* row) {
+// Answers the row of wants[first] from memory where it has come back meanwhile; else a LoadItem.
+void TieredRowStore::LookAgain(MissJob* job, uint32_t first, SlotCache* slots, std::vector<uint8_t>* row) {
   const MissJob::Want& want = job->wants[first];
   const TablePtr& table = job->tables[want.batch];
   const Id id = job->batches[want.batch].ids[want.position];
@@ -270,30 +282,45 @@ void TieredRowStore::LookAgain(MissJob* job, uint32_t first, uint32_t next, Slot
       item.id = id;
       item.first = first;
       item.placed = placed;
-      table->spill_read_rows.fetch_add(next - first, std::memory_order_relaxed);
       return;
     }
   }
   GiveToAll(*job, first, nullptr, row);
 }
 
+// A row that spill had, for all who want it; one that it was asked for in vain is no read of spill.
+void TieredRowStore::CountSpillRead(const MissJob& job, uint32_t first) {
+  size_t wanted = first;
+  while (wanted < job.wants.size() && job.wants[wanted].key == job.wants[first].key) ++wanted;
+  job.tables[job.wants[first].batch]->spill_read_rows.fetch_add(wanted - first, std::memory_order_relaxed);
+}
+
 absl::Status TieredRowStore::ReadMisses(absl::Span<ReadBatch> batches) {
   MissJob job;
   job.batches = batches;
-  RH_RETURN_IF_ERROR(CollectMisses(&job));
+  for (;;) {
+    RH_RETURN_IF_ERROR(CollectMisses(&job));
+    if (job.wants.empty()) return absl::OkStatus();
+    RH_RETURN_IF_ERROR(ReadWindow(&job));
+  }
+}
+
+absl::Status TieredRowStore::ReadWindow(MissJob* window) {
+  MissJob& job = *window;
   std::vector<uint8_t> row;
   {
     SlotCaches slots;  // ends before the disk is waited for
     for (size_t first = 0, next = 0; first < job.wants.size(); first = next) {
       while (next < job.wants.size() && job.wants[next].key == job.wants[first].key) ++next;
       SlotCache* cache = slots.Of(job.tables[job.wants[first].batch]->arena.get());
-      LookAgain(&job, static_cast<uint32_t>(first), static_cast<uint32_t>(next), cache, &row);
+      LookAgain(&job, static_cast<uint32_t>(first), cache, &row);
     }
   }
   for (const TablePtr& table : job.tables) {
     if (table != nullptr) NoteLowSlots(table->arena.get());
   }
   return Load(absl::MakeSpan(job.reads), [&](const LoadItem& item, const SpillValue* value) {
+    if (value != nullptr) CountSpillRead(job, item.first);
     std::vector<uint8_t> unseen;
     GiveToAll(job, item.first, value == nullptr ? nullptr : value->payload.data(), &unseen);
   });

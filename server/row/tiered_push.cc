@@ -32,6 +32,11 @@ struct TieredRowStore::PinJob {
   bool has_turn = false;
 };
 
+uint64_t TieredRowStore::PinnedBytes(const RowBatch& batch) const {
+  const TablePtr table = FindTable(batch.table);
+  return table == nullptr ? 0 : batch.ids.size() * (table->row_bytes() + kIndexBytesPerRow);
+}
+
 absl::Status TieredRowStore::PreparePin(PinJob* job, absl::Span<const RowBatch> batches) const {
   job->batches = batches;
   size_t rows = 0;
@@ -51,7 +56,7 @@ absl::Status TieredRowStore::PreparePin(PinJob* job, absl::Span<const RowBatch> 
     job->segments.push_back(segment);
   }
   if (bytes > budget_.limit_bytes()) {
-    return absl::ResourceExhaustedError(
+    return absl::InvalidArgumentError(  // it will not fit later either
         absl::StrCat("a push of ", rows, " rows needs ", bytes, " bytes of memory at once, rows may have ",
                      budget_.limit_bytes(), "; push fewer rows at a time or raise the memory budget"));
   }

@@ -44,6 +44,8 @@ class TieredRowStore final : public RowStore {
   absl::Status ReadMisses(absl::Span<ReadBatch> batches) override;
   uint64_t Prefetch(TableId table, absl::Span<const Id> ids) override;
   absl::Status Pin(absl::Span<const RowBatch> batches) override;
+  uint64_t PinnedBytes(const RowBatch& batch) const override;
+  uint64_t MostPinnedBytes() const override { return budget_.limit_bytes(); }
   void Unpin(const RowBatch& batch) override;
   void Update(const RowBatch& batch, Lsn lsn,
               absl::FunctionRef<void(size_t i, uint8_t* row)> update) override;
@@ -93,8 +95,10 @@ class TieredRowStore final : public RowStore {
                  absl::Span<const TablePtr> tables, std::vector<uint8_t>* row) ABSL_NO_THREAD_SAFETY_ANALYSIS;
   void ReadUnseen(const TableRows& table, Id id, float* values, std::vector<uint8_t>* row) const;
   absl::Status CollectMisses(MissJob* job) const;
+  absl::Status ReadWindow(MissJob* window);
   void GiveToAll(const MissJob& job, uint32_t first, const uint8_t* bytes, std::vector<uint8_t>* row) const;
-  void LookAgain(MissJob* job, uint32_t first, uint32_t next, SlotCache* slots, std::vector<uint8_t>* row);
+  void LookAgain(MissJob* job, uint32_t first, SlotCache* slots, std::vector<uint8_t>* row);
+  static void CountSpillRead(const MissJob& job, uint32_t first);
 
   // ---- load (tiered_load.cc): rows from spill, by ascending key.
   struct LoadItem {

@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -67,6 +68,11 @@ absl::StatusOr<int> ListenTcp(const ListenAddress& address) {
   return fd;
 }
 
+bool IsSocket(const std::string& path) {
+  struct stat found {};
+  return lstat(path.c_str(), &found) == 0 && S_ISSOCK(found.st_mode);
+}
+
 absl::StatusOr<int> ListenUnix(const ListenAddress& address) {
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return CannotListen(address, std::strerror(errno));
@@ -75,7 +81,8 @@ absl::StatusOr<int> ListenUnix(const ListenAddress& address) {
   std::strncpy(at.sun_path, address.unix_path.c_str(), sizeof(at.sun_path) - 1);
   const auto* const where = reinterpret_cast<const sockaddr*>(&at);
   int bound = bind(fd, where, sizeof(at));
-  if (bound != 0 && errno == EADDRINUSE && connect(fd, where, sizeof(at)) != 0 && errno == ECONNREFUSED) {
+  if (bound != 0 && errno == EADDRINUSE && IsSocket(address.unix_path) &&
+      connect(fd, where, sizeof(at)) != 0 && errno == ECONNREFUSED) {
     unlink(address.unix_path.c_str());  // left by a process that is gone
     bound = bind(fd, where, sizeof(at));
   }
@@ -155,6 +162,8 @@ void ConnectionAcceptor::Loop() {
       if (fd == listener_) {
         AcceptAll();
       } else if (watched_.erase(fd) > 0) {  // its peer, or gRPC, has closed it
+        // Closing does not end the watch while gRPC still has the socket.
+        epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
         close(fd);
         --open_;
       }
@@ -172,21 +181,22 @@ void ConnectionAcceptor::AcceptAll() {
     if (errno == EINTR || errno == ECONNABORTED) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK) return;
     // No descriptor or no memory: the connection waits in the kernel until there is one.
-    ++failed_;
-    RH_LOG_WARN("cannot accept connections on {} now: {}; trying on", address_, std::strerror(errno));
+    if (failed_++ % 100 == 0)
+      RH_LOG_WARN("cannot accept connections on {} now: {}; trying on", address_, std::strerror(errno));
     usleep(kPauseMs * 1000);
     return;
   }
 }
 
 void ConnectionAcceptor::Admit(int fd) {
-  const int second = open_ < max_connections_ ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+  const bool full = open_ >= max_connections_;
+  const int second = full ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
   if (second < 0) {
     const bool tell = refused_++ % 1000 == 0;
     close(fd);
     if (tell) {
-      RH_LOG_WARN("{} connections are open on {}, the most that are taken: another one was closed",
-                  open_.load(), address_);
+      RH_LOG_WARN("a connection to {} was closed: {} are open{}", address_, open_.load(),
+                  full ? ", the most that are taken" : ", and no file descriptor is left for another");
     }
     return;
   }

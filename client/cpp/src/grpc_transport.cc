@@ -127,6 +127,13 @@ class GrpcTransport : public Transport, public std::enable_shared_from_this<Grpc
   absl::flat_hash_set<GrpcCall*> calls_ ABSL_GUARDED_BY(mutex_);
 };
 
+// An answer and its pieces. The pieces go first: only destroying the message itself may give memory back from
+// any thread (grpc_byte_buffer_destroy makes the context that gRPC 1.51's grpc_slice_unref lacks).
+struct ReceivedReply {
+  grpc::ByteBuffer message;
+  std::vector<grpc::Slice> slices;
+};
+
 void GrpcCall::Finish() {
   transport->Forget(this);
   Reply answer;
@@ -138,12 +145,13 @@ void GrpcCall::Finish() {
       answer.retry_after_ms = ms;
   }
   if (result.ok()) {
-    auto slices = std::make_shared<std::vector<grpc::Slice>>();
-    if (grpc::Status dumped = reply.Dump(slices.get()); !dumped.ok()) {
+    auto received = std::make_shared<ReceivedReply>();
+    received->message.Swap(&reply);
+    if (grpc::Status dumped = received->message.Dump(&received->slices); !dumped.ok()) {
       result = absl::InternalError(absl::StrCat("cannot read the answer's bytes: ", dumped.error_message()));
     }
-    for (const grpc::Slice& slice : *slices) answer.bytes.Append({slice.begin(), slice.size()});
-    answer.owner = std::move(slices);
+    for (const grpc::Slice& slice : received->slices) answer.bytes.Append({slice.begin(), slice.size()});
+    answer.owner = std::move(received);
   }
   done(std::move(result), std::move(answer));
 }

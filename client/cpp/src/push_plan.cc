@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/coding.h"
+#include "common/floating_point_mode.h"
 
 namespace rowhouse::client {
 namespace {
@@ -107,6 +108,7 @@ void PushSource::GatherRow(uint32_t row, size_t i, const PushTableArea& area) co
 }
 
 void PushSource::Gather(const RowList& rows, const PushTableArea& area) const {
+  const FloatingPointMode mode;  // sums of repeated ids decide stored bits, as on the server
   if (rows.consecutive()) {
     std::memcpy(area.ids, unique_.ids.data() + rows.start(), rows.size() * 8);
   } else {

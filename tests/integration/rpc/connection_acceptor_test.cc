@@ -93,6 +93,20 @@ TEST_F(ConnectionAcceptorTest, CountsWhatIsOpenWhicheverEndCloses) {
   EXPECT_TRUE(Eventually([&] { return acceptor_->open_connections() == 0; }));
 }
 
+TEST_F(ConnectionAcceptorTest, AClosedPeerIsToldOnceWhileTheSocketIsKept) {
+  Start(10);
+  auto gone = std::make_unique<Connection>(acceptor_->address());
+  ASSERT_TRUE(Eventually([&] { return acceptor_->open_connections() == 1; }));
+  gone.reset();  // the socket that was handed on stays open, as gRPC's does while a call is under way
+  ASSERT_TRUE(Eventually([&] { return acceptor_->open_connections() == 0; }));
+  // The next ones get the same descriptor numbers.
+  std::vector<std::unique_ptr<Connection>> next;
+  for (uint32_t i = 1; i <= 5; ++i) {
+    next.push_back(std::make_unique<Connection>(acceptor_->address()));
+    ASSERT_TRUE(Eventually([&] { return acceptor_->open_connections() == i; })) << i;
+  }
+}
+
 TEST_F(ConnectionAcceptorTest, MoreThanTheMostAreClosedAndRoomIsGivenAgain) {
   Start(2);
   auto first = std::make_unique<Connection>(acceptor_->address());
@@ -142,6 +156,12 @@ TEST_F(ConnectionAcceptorTest, AUnixSocketLeftByADeadProcessIsReplacedALivingOne
   EXPECT_TRUE(absl::IsUnavailable(ConnectionAcceptor::Listen({.unix_path = path}, 1).status()));
   acceptor_->Stop();
   EXPECT_FALSE(std::filesystem::exists(path));
+  {
+    std::ofstream(path) << "a file that somebody needs";
+    EXPECT_TRUE(absl::IsUnavailable(ConnectionAcceptor::Listen({.unix_path = path}, 1).status()));
+    EXPECT_EQ(std::filesystem::file_size(path), 26u);
+    std::filesystem::remove(path);
+  }
   {
     const int left = socket(AF_UNIX, SOCK_STREAM, 0);
     sockaddr_un at{};

@@ -1,6 +1,10 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 // What a push sends and how often it is applied.
 
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
 #include "push_test_util.h"
 
 namespace rowhouse::client {
@@ -274,6 +278,23 @@ TEST(Push, APartitionTooLargeAloneIsCut) {
   for (uint64_t id : ids)
     ASSERT_THAT(cluster.Row(a.id(), id), ElementsAre(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1));
 }
+
+#if defined(__x86_64__)
+TEST(Push, SumsDenormalsWhateverModeTheCallerHasSet) {
+  FakeCluster cluster({});
+  auto client = *cluster.Connect();
+  Table a = *client->CreateTable(Spec("a", 1));
+  const std::vector<uint64_t> ids = {7, 7};
+  const std::vector<float> tiny = {1e-39f, 1e-39f};  // denormal
+  const float expected = tiny[0] + tiny[1];
+  const uint32_t before = _mm_getcsr();
+  _mm_setcsr(before | 0x8040);  // flush-to-zero and denormals-are-zero, as fast-math libraries set them
+  const bool pushed = client->Push({GradientSlice{a, ids, tiny}}, {}).ok();
+  _mm_setcsr(before);
+  ASSERT_TRUE(pushed);
+  EXPECT_EQ(Unpack<float>(cluster.pushes().back().tables(0).values()), std::vector<float>{expected});
+}
+#endif
 
 }  // namespace
 }  // namespace rowhouse::client

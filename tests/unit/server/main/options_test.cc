@@ -280,6 +280,7 @@ TEST(ListenAddress, FormsAndReach) {
   EXPECT_TRUE(ParseListenAddress("x", "localhost:1")->is_loopback());
   EXPECT_TRUE(ParseListenAddress("x", "unix:/a/b")->is_loopback());
   EXPECT_FALSE(ParseListenAddress("x", "128.0.0.1:1")->is_loopback());
+  EXPECT_FALSE(ParseListenAddress("x", "127.example.com:1")->is_loopback());
   EXPECT_TRUE(ParseListenAddress("x", "[::]:1")->is_wildcard());
   for (const char* wrong : {"", "a", "a:", "a:x", "a:65536", ":1", "::1:1", "unix:rel", "a:-1"}) {
     EXPECT_FALSE(ParseListenAddress("x", wrong).ok()) << wrong;

@@ -249,6 +249,18 @@ TEST_F(TableCatalogTest, EndedWriterIsDeadEverywhereAndItsNameIsFree) {
   EXPECT_EQ(second_.floor.floor, 2u);
 }
 
+TEST_F(TableCatalogTest, AWriterEndedWhileAServerIsDownIsDeadThereBeforeItsNameIsGivenAgain) {
+  ASSERT_EQ(catalog().RegisterWriter("w")->writer, 1u);
+  peers_.fail = absl::UnavailableError("server 1 (b:1) did not answer");
+  EXPECT_TRUE(absl::IsUnavailable(catalog().EndWriter("w", 0).status()));
+  EXPECT_TRUE(catalog().ListWriters()->empty());
+  EXPECT_TRUE(absl::IsUnavailable(catalog().RegisterWriter("w").status()))
+      << "server 1 still takes 1's pushes";
+  peers_.fail = absl::OkStatus();
+  ASSERT_TRUE(catalog().RegisterWriter("w").ok());
+  EXPECT_GE(second_.floor.floor, 1u);
+}
+
 TEST_F(TableCatalogTest, WriterNamesThatBeginAlikeAreDifferent) {
   ASSERT_EQ(catalog().RegisterWriter("trainer-10")->writer, 1u);
   EXPECT_EQ(catalog().WriterIdOf("trainer-1").status().code(), absl::StatusCode::kNotFound);

@@ -138,6 +138,39 @@ TEST(PartitionSet, AnLsnNotYetAppliedIsUnavailableForItsPartitionAlone) {
   EXPECT_TRUE(absl::IsAborted(other_epoch.failures[0].status));
 }
 
+TEST(PartitionSet, APushOfMoreRowsThanMemoryHoldsAtOnceIsAppliedInGroups) {
+  NodeDisk disk;
+  Node node({.partitions = 16, .memory_bytes = 1 << 20}, &disk);
+  ASSERT_TRUE(node.Start().ok());
+  const TableSchema schema = AdagradSchema(1, 64);  // 540 bytes a row: 6,000 rows are three times the memory
+  ASSERT_TRUE(node.CreateTable(schema).ok());
+  RowOracle oracle(schema);
+  std::vector<Id> ids(6000);
+  std::iota(ids.begin(), ids.end(), Id{0});
+  const std::vector<float> values(ids.size() * 64, 0.5f);
+  const PushOutcome pushed = node.Push(PushBuilder(1, 1).Add(1, ids, values).request());
+  ASSERT_TRUE(pushed.status.ok());
+  EXPECT_TRUE(pushed.failures.empty()) << pushed.failures[0].status;
+  oracle.Push(ids, values);
+  EXPECT_EQ(node.Rows(1), oracle.Bits());
+}
+
+TEST(PartitionSet, ASkippedRowIsCountedOnceHoweverOftenThePushIsSent) {
+  NodeDisk disk;
+  Node node({.partitions = 4}, &disk);
+  ASSERT_TRUE(node.Start().ok());
+  ASSERT_TRUE(node.CreateTable(AdagradSchema(1, 1)).ok());
+  const auto push = [&] {
+    return node.Push(
+        PushBuilder(1, 1).Add(1, {1, 2, 3}, {1, std::numeric_limits<float>::quiet_NaN(), 3}).request());
+  };
+  EXPECT_EQ(push().skipped_rows, 1u);
+  const PushOutcome again = push();
+  EXPECT_GT(again.duplicate_parts, 0u);
+  EXPECT_EQ(again.skipped_rows, 0u);
+  EXPECT_EQ(node.partitions().stats().skipped_rows, 1u);
+}
+
 TEST(PartitionSet, AStoppedSetRefusesAndUnknownTablesAreNotFound) {
   NodeDisk disk;
   Node node({.partitions = 2}, &disk);

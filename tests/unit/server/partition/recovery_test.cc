@@ -359,5 +359,23 @@ TEST(Recovery, SpillOlderThanTheLogIsRefused) {
   EXPECT_TRUE(absl::IsDataLoss(node.Start()));
 }
 
+TEST(Recovery, SpillOlderThanTheLogIsRefusedAlsoAfterARestart) {
+  Machine m({.partitions = 4, .segment_bytes = 64 << 10});
+  const TableSchema schema = AdagradSchema(1, 8);
+  ASSERT_TRUE(m.node->CreateTable(schema).ok());
+  RowOracle oracle(schema);
+  const PushSeq last = FillSegments(m, &oracle);
+  ASSERT_TRUE(m.node->partitions().SweepAll().ok());
+  m.node.reset();
+  ASSERT_TRUE(m.Start().ok());  // nothing is replayed: all is swept
+  const auto ids = IdsUpTo(500);
+  ExpectAllOk(m.node->Push(PushBuilder(1, last + 1).Add(1, ids, ValuesFor(ids, 8)).request()));
+  m.node.reset();
+  NodeDisk other;
+  other.files = std::move(m.disk.files);
+  Node node(m.options, &other);
+  EXPECT_TRUE(absl::IsDataLoss(node.Start()));
+}
+
 }  // namespace
 }  // namespace rowhouse::server

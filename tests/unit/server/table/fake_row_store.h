@@ -21,6 +21,8 @@ class FakeRowStore : public RowStore {
   absl::Status add_error, drop_error;
   int unpins = 0;
 
+  uint64_t PinnedBytes(const RowBatch& batch) const override { return batch.ids.size(); }
+  uint64_t MostPinnedBytes() const override { return 1 << 20; }
   absl::Status AddTable(const TableRowsSpec& spec) override {
     if (!add_error.ok()) return add_error;
     return tables.emplace(spec.table, spec).second ? absl::OkStatus()

@@ -1,5 +1,5 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
-#include "server/optimizer/optimizer.h"
+#include "common/floating_point_mode.h"
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
@@ -7,7 +7,7 @@
 #include <cfenv>
 #endif
 
-namespace rowhouse::server {
+namespace rowhouse {
 
 #if defined(__x86_64__)
 
@@ -30,4 +30,4 @@ FloatingPointMode::~FloatingPointMode() { std::fesetround(static_cast<int>(saved
 
 #endif
 
-}  // namespace rowhouse::server
+}  // namespace rowhouse
