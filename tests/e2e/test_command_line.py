@@ -222,8 +222,8 @@ class Watching(unittest.TestCase):
 def documented_metrics():
     """Names in the pages for operators: `rowhouse_x` or `rowhouse_x{label=...}`."""
     names = set()
-    for page in ("operating", "metrics", "monitoring"):
-        path = os.path.join(SOURCE, "docs", page + ".md")
+    for page in ("docs/operating.md", "docs/how-to/watch-it.md"):
+        path = os.path.join(SOURCE, page)
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
                 names |= set(re.findall(r"`(rowhouse_[a-z_]+)[`{]", file.read()))
@@ -461,10 +461,11 @@ class Refusals(unittest.TestCase):
         with tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, "rowhouse.yaml")
             with open(path, "w", encoding="ascii") as file:
-                file.write(f"data_dir: {directory}/data\nmemory_bugdet: 256MiB\n")
+                file.write(f"data:\n  dir: {directory}/data\nmemory:\n  bugdet: 256MiB\n")
             done = run(ROWHOUSE, "server", "--config", path, check=False, timeout=60)
             self.assertNotEqual(done.returncode, 0)
-            self.assertIn("memory_budget", done.stderr)
+            for word in ("rowhouse.yaml:4", "bugdet", "memory.budget"):
+                self.assertIn(word, done.stderr)
 
     def test_too_few_file_descriptors(self):
         with tempfile.TemporaryDirectory() as directory:

@@ -1,0 +1,273 @@
+# Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+"""What goes wrong around commands: nobody there, readers that leave, narrow terminals, no home, a full disk, Ctrl-C, wrong words."""
+import csv
+import fcntl
+import io
+import json
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import tempfile
+import termios
+import time
+import unittest
+
+import numpy
+from cluster import ROWHOUSE, Cluster, _die_with_parent, free_ports, run, wait_until
+from wire import Client, pb
+
+BOUND_SECONDS = 60
+
+
+class BadInput(unittest.TestCase):
+    ROWS, DIM = 6000, 64
+
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = Cluster(servers=2, partitions=8)
+        cls.cluster.__enter__()
+        cls.addClassCleanup(cls.cluster.__exit__, None, None, None)
+        client = Client(cls.cluster, "rows")
+        table = client.create_table("big", cls.DIM)
+        ids = numpy.arange(cls.ROWS, dtype=numpy.uint64)
+        rows = numpy.random.default_rng(11).standard_normal((cls.ROWS, cls.DIM)).astype(numpy.float32)
+        for server, (indices, _) in client.split(table, ids).items():
+            client.push_rows(table, ids[indices], rows[indices], pb.PUSH_KIND_VALUE, server)
+
+    def cli(self, *words, **kwargs):
+        return self.cluster.cli(*words, **kwargs)
+
+    def piped(self, line):
+        return subprocess.run(["bash", "-c", line], env={**os.environ, "ROWHOUSE_ADDRESS": self.cluster.addresses[0]}, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=BOUND_SECONDS, check=False)
+
+    def test_nobody_there(self):
+        port = free_ports(1)[0]
+        for words in (("status",), ("table", "list"), ("table", "stats"), ("row", "get", "t", "1"), ("writer", "list"), ("server", "info"),
+                      ("top", "--once"), ("table", "digest"), ("row", "delete", "t", "1"), ("writer", "end", "w", "--yes"),
+                      ("server", "drain", "0", "--yes"), ("table", "alter", "t", "--frozen", "true"), ("table", "dump", "t", "--format", "csv")):
+            done = run(ROWHOUSE, *words, "--address", f"127.0.0.1:{port}", "--timeout", "300ms", check=False)
+            self.assertIn(done.returncode, (1, 4), words)
+            self.assertIn(str(port), done.stderr, words)
+            self.assertEqual(done.stdout, "", words)
+
+    def test_readers_that_leave(self):
+        for line in (f"{ROWHOUSE} table dump big --format csv | head -n 2", f"{ROWHOUSE} table list | head -n 1",
+                     f"{ROWHOUSE} top --interval 100ms | head -n 2"):
+            done = self.piped(line)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), line)
+            self.assertTrue(done.stdout, line)
+
+    def test_every_format_says_the_same(self):
+        rows = json.loads(self.cli("table", "stats", "big", "-o", "json").stdout)
+        self.assertEqual(rows[-1]["server"], "total")
+        self.assertEqual(rows[-1]["stored_rows"], self.ROWS)
+        table = list(csv.DictReader(io.StringIO(self.cli("table", "stats", "big", "-o", "csv").stdout, newline="")))
+        self.assertEqual([row["stored_rows"] for row in table], [str(row["stored_rows"]) for row in rows])
+        self.assertIn(f"stored_rows: {self.ROWS}", self.cli("table", "stats", "big", "-o", "yaml").stdout)
+        (row,) = json.loads(self.cli("row", "get", "big", "-1", "-o", "json").stdout)
+        self.assertEqual(row["id"], str(2**64 - 1))
+        for words in (("status",), ("table", "list"), ("table", "describe", "big"), ("row", "get", "big", "1"), ("writer", "list"),
+                      ("server", "info"), ("table", "digest", "big"), ("top", "--once", "--interval", "100ms")):
+            self.assertNotIn("\x1b", self.cli(*words).stdout, words)
+            json.loads(self.cli(*words, "-o", "json").stdout)
+            self.assertTrue(self.cli(*words, "-o", "yaml").stdout, words)
+            self.assertGreaterEqual(len(list(csv.reader(io.StringIO(self.cli(*words, "-o", "csv").stdout, newline="")))), 2, words)
+
+    def on_terminal(self, words, columns, keys=b"", until=None, press=None):
+        """(exit status, what a terminal of that width was sent)."""
+        child, terminal = pty.fork()
+        if child == 0:
+            _die_with_parent()
+            os.execve(ROWHOUSE, [ROWHOUSE, *words], {**os.environ, "ROWHOUSE_ADDRESS": self.cluster.addresses[0], "TERM": "xterm"})
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        if keys:
+            os.write(terminal, keys)
+        sent, pressed, deadline = b"", False, time.monotonic() + BOUND_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                block = os.read(terminal, 65536)
+            except OSError:  # the other side is closed
+                break
+            if not block:
+                break
+            sent += block
+            if until is not None and not pressed and until in sent:
+                os.write(terminal, press)
+                pressed = True
+        os.close(terminal)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), sent.decode()
+
+    def test_twenty_columns(self):
+        for words in (["status"], ["table", "list"], ["table", "stats"], ["server", "info"], ["row", "get", "big", "1"], ["--help"],
+                      ["table", "plan", "--rows", "10", "--dim", "4"]):
+            code, text = self.on_terminal(words, 20)
+            self.assertEqual(code, 0, text)
+            self.assertTrue(text.strip(), words)
+        code, text = self.on_terminal(["status"], 20)
+        for address in self.cluster.addresses:
+            self.assertIn(address, text, "cut off")
+
+    def test_top_ends_on_q_and_on_ctrl_c(self):
+        for columns in (20, 200):
+            for press in (b"q", b"\x03"):
+                code, text = self.on_terminal(["top", "--interval", "100ms"], columns, until=b"\x1b[J", press=press)
+                self.assertEqual(code, 0, text)
+                self.assertTrue(text.endswith("\x1b[?25h\x1b[?1049l"), "the terminal is as it was")
+
+    def test_destruction_is_asked_for(self):
+        self.cli("table", "create", "doomed", "--dim", "2")
+        code, text = self.on_terminal(["table", "drop", "doomed"], 80, keys=b"doom\n")
+        self.assertEqual(code, 1, text)
+        self.assertIn("doomed", self.cli("table", "list").stdout)
+        code, text = self.on_terminal(["table", "drop", "doomed"], 80, keys=b"doomed\n")
+        self.assertEqual(code, 0, text)
+        self.assertNotIn("doomed", self.cli("table", "list").stdout)
+        for words in (["table", "drop", "big"], ["row", "delete", "big", "1", "2"], ["row", "expire", "big", "--older-than", "1d"],
+                      ["writer", "end", "rows"], ["server", "drain", "0"]):
+            done = self.cli(*words, check=False)
+            self.assertEqual(done.returncode, 2, words)
+            self.assertIn("--yes", done.stderr)
+
+    def test_no_home(self):
+        done = run(ROWHOUSE, "cluster", "up", check=False, env={"PATH": os.environ["PATH"]})
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("--dir", done.stderr)
+
+    def test_alter_and_its_refusals(self):
+        self.cli("table", "create", "plain", "--dim", "2")
+        changed = json.loads(self.cli("table", "alter", "plain", "--learning-rate", "0.25", "--nan", "allow", "-o", "json").stdout)
+        self.assertIn({"field": "learning_rate", "old": 0.01, "new": 0.25}, changed)
+        self.assertIn({"field": "allow_nan", "old": False, "new": True}, changed)
+        for words, word in ((("plain",), "nothing to alter"), (("plain", "--epsilon", "1"), "no epsilon"), (("absent", "--frozen", "true"), "absent"),
+                            (("plain", "--durability", "hard"), "hard")):
+            done = self.cli("table", "alter", *words, check=False)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(word, done.stderr)
+
+    def test_expire_needs_a_table_that_keeps_times(self):
+        done = self.cli("row", "expire", "big", "--older-than", "1d", "--yes", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("track_last_push_time", done.stderr)
+
+    def test_deleted_row_reads_as_never_pushed(self):
+        client = Client(self.cluster, "deleter")
+        client.push(client.create_table("deleted", 2), [7, 8, 9], numpy.ones((3, 2), numpy.float32))
+        self.assertIn("stored", self.cli("row", "get", "deleted", "7").stdout)
+        self.cli("row", "delete", "deleted", "7")
+        self.cli("row", "delete", "deleted", "8", "--yes", "9")
+        self.assertEqual([line.split()[1] for line in self.cli("row", "get", "deleted", "7", "8", "9").stdout.splitlines()], ["initial"] * 3)
+
+    def test_servers_that_are_not(self):
+        for words in (("server", "info", "--server", "2"), ("server", "drain", "2", "--yes")):
+            done = self.cli(*words, check=False)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("0 to 1", done.stderr)
+
+    def test_full_disk_during_dump(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can mount a small disk")
+        with tempfile.TemporaryDirectory() as directory:
+            mounted = run("mount", "-t", "tmpfs", "-o", "size=1m", "rowhouse-e2e", directory, check=False)
+            if mounted.returncode != 0:
+                self.skipTest("no small disk can be mounted: " + mounted.stderr.strip())
+            try:
+                for words in (["-o", directory + "/big"], ["--format", "csv", "-o", directory + "/big.csv"]):
+                    done = self.cli("table", "dump", "big", *words, check=False)
+                    self.assertEqual(done.returncode, 1)
+                    self.assertIn("No space left on device", done.stderr)
+                    self.assertIn(directory, done.stderr)
+                    self.assertEqual(os.listdir(directory), [])
+                done = self.piped(f"{ROWHOUSE} table dump big --format csv > {directory}/redirected")
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("No space left on device", done.stderr)
+                done = self.cli("debug", "bundle", "--out", directory + "/redirected/x.tar.gz", check=False)
+                self.assertEqual(done.returncode, 1)
+            finally:
+                run("umount", directory)
+
+    def test_ctrl_c_while_waiting(self):
+        port = free_ports(1)[0]
+        process = subprocess.Popen([ROWHOUSE, "wait", "--address", f"127.0.0.1:{port}", "--timeout", "60s"], stderr=subprocess.PIPE,
+                                   preexec_fn=_die_with_parent)
+        wait_until(lambda: catches_pipe(process.pid), "the command to be in its main function")
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(timeout=10), -signal.SIGINT)
+        process.stderr.close()
+
+    def test_ctrl_c_during_dump_leaves_no_file(self):
+        with tempfile.TemporaryDirectory() as directory:
+            fifo = os.path.join(directory, "big.csv.tmp")
+            os.mkfifo(fifo)  # what the dump writes to blocks it until somebody reads
+            held = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+            self.addCleanup(os.close, held)
+            process = subprocess.Popen([ROWHOUSE, "table", "dump", "big", "--format", "csv", "-o", os.path.join(directory, "big.csv"),
+                                        "--address", self.cluster.addresses[0]], stderr=subprocess.PIPE, text=True, preexec_fn=_die_with_parent)
+            wait_until(lambda: has_open(process.pid, fifo) or process.poll() is not None, "the dump to write", BOUND_SECONDS)
+            self.assertIsNone(process.poll(), "it ended before it was interrupted")
+            with open(fifo, "rb") as reader:
+                reader.read(10)
+                process.send_signal(signal.SIGINT)
+                while reader.read(65536):
+                    pass
+            self.assertEqual(process.wait(timeout=30), -signal.SIGINT)
+            self.assertIn("interrupted", process.stderr.read())
+            process.stderr.close()
+            self.assertEqual(os.listdir(directory), [])
+
+    def test_check_fails_for_what_is_wrong(self):
+        with tempfile.TemporaryDirectory() as directory:
+            base = ["check", "--data-dir", directory, "--listen", self.cluster.addresses[0], "--http-listen", self.cluster.http[0]]
+            self.assertEqual(run(ROWHOUSE, *base, "--memory-budget", "128MiB").returncode, 0)
+            port = free_ports(1)[0]
+            cases = ((["--memory-budget", "60TiB"], "FAIL", "memory"), (["--memory-budget", "1MiB"], "FAIL", "config"),
+                     (["--servers", f"{self.cluster.addresses[0]},127.0.0.1:{port}"], "FAIL", f"reach 127.0.0.1:{port}"),
+                     (["--data-dir", "/proc/nowhere"], "FAIL", "disk"))
+            for extra, verdict, name in cases:
+                words = base[:1] + base[3:] if "--data-dir" in extra else base
+                begun = time.monotonic()
+                done = run(ROWHOUSE, *words, *extra, check=False)
+                self.assertLess(time.monotonic() - begun, 12)
+                self.assertEqual(done.returncode, 3, done.stdout + done.stderr)
+                self.assertRegex(done.stdout, rf"(?m)^{verdict}\s+{re.escape(name)}\s")
+
+    def test_bundle_has_everything_and_no_secret(self):
+        with tempfile.TemporaryDirectory() as directory:
+            log, out = os.path.join(directory, "server.log"), os.path.join(directory, "b.tar.gz")
+            with open(log, "w", encoding="utf-8") as file:
+                file.write("line\nAuthorization: Bearer abcdef123456\n")
+            done = self.cli("debug", "bundle", "--out", out, "--log", log)
+            run("tar", "xzf", out, "-C", directory)
+            top = os.path.join(directory, "rowhouse-debug")
+            names = {os.path.relpath(os.path.join(place, name), top) for place, _, files in os.walk(top) for name in files}
+            self.assertEqual(names, {"versions.txt", "environment.txt", "status.json", "metrics/server-0.txt", "metrics/server-1.txt",
+                                     "config-origins.txt", "logs/0-server.log"})
+            for name in names:
+                self.assertIn(name, done.stdout)
+            with open(os.path.join(top, "logs", "0-server.log"), encoding="utf-8") as file:
+                self.assertEqual(file.read(), "line\nAuthorization: Bearer [redacted]\n")
+            with open(os.path.join(top, "status.json"), encoding="utf-8") as file:
+                self.assertEqual([server["state"] for server in json.load(file)], ["ready", "ready"])
+
+
+def has_open(pid, path):
+    """Whether the process has the file open."""
+    place = f"/proc/{pid}/fd"
+    try:
+        return any(os.path.realpath(os.path.join(place, fd)) == path for fd in os.listdir(place))
+    except OSError:  # it ended
+        return False
+
+
+def catches_pipe(pid):
+    """Whether the process ignores SIGPIPE: the first thing that the program does."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        ignored = int(re.search(r"^SigIgn:\s*(\S+)", status.read(), re.M)[1], 16)
+    return ignored >> (signal.SIGPIPE - 1) & 1 == 1
+
+
+if __name__ == "__main__":
+    unittest.main()
