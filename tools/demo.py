@@ -31,7 +31,9 @@ ROWS_OVER_MEMORY = 4       # rows written / memory of all servers
 SPILL_SHARE = 0.2          # of pulled rows, read from spill
 CONTROL_GAP = 0.05         # AUC above untrained embeddings
 TWIN_GAP, QUICK_TWIN_GAP = 0.003, 0.01
-FULL = ["--rows", "1300000", "--test-rows", "100000"]
+# Rows of 64 floats and 64 accumulators, ids of the long tails about four times each: most of a table is cold, and is read again.
+FULL = ["--rows", "650000", "--test-rows", "60000", "--tail-spread", "0.5"]
+FULL_MODEL = ["--arch-sparse-feature-size", "64", "--arch-mlp-bot", "13-64-64", "--arch-mlp-top", "64-1"]
 QUICK = ["--rows", "120000", "--test-rows", "20000", "--cardinality-scale", "0.2"]
 FULL_DISK_BYTES, QUICK_DISK_BYTES = 12 << 30, 2 << 30
 PR_SET_PDEATHSIG = 1
@@ -206,21 +208,26 @@ class Cluster:
         return problems + [f"server {p.pid} ended with status {p.returncode}" for p in self.servers if p.returncode != 0]
 
 
-def train_through(processes, programs, cluster, data, directory):
+def model_of(flags):
+    """The trainer's flags beside its data: your own files are trained with the trainer's defaults."""
+    return FULL_MODEL if flags.data is None and not flags.quick else []
+
+
+def train_through(processes, programs, cluster, data, directory, model):
     result = directory / "rowhouse.json"
-    process = processes.start([programs["dlrm"], "--data", data, "--address", ",".join(cluster.addresses), "--json", result,
+    process = processes.start([programs["dlrm"], "--data", data, *model, "--address", ",".join(cluster.addresses), "--json", result,
                                "--durability", "async"], stdout=subprocess.DEVNULL)
     if process.wait() != 0:
         raise DemoError(cluster.describe_dead() or f"dlrm failed with status {process.returncode}")
     return json.loads(result.read_text())
 
 
-def train_twin_and_control(processes, programs, data, directory):
+def train_twin_and_control(processes, programs, data, directory, model):
     """Both at once, a core each; the twin shows its progress."""
     results, running = {}, {}
     for name, extra in (("twin", []), ("control", ["--untrained-embeddings"])):
         results[name] = directory / f"{name}.json"
-        command = [programs["dlrm"], "--data", data, "--in-process-twin", "--json", results[name], *extra]
+        command = [programs["dlrm"], "--data", data, *model, "--in-process-twin", "--json", results[name], *extra]
         running[name] = processes.start(command, stdout=subprocess.DEVNULL,
                                         stderr=None if name == "twin" else subprocess.DEVNULL)
     for name, process in running.items():
@@ -296,13 +303,13 @@ def run_demo(flags, processes, home, directory):
     run = {"bayes_auc": figures["bayes_auc"], "data_was_there": was_there, "start_seconds": time.monotonic() - begin}
     print(f"{flags.servers} servers of {format_bytes(flags.memory_budget)} ready after {run['start_seconds']:.1f} s; training",
           flush=True)
-    run["rowhouse"] = train_through(processes, programs, cluster, data, directory)
+    run["rowhouse"] = train_through(processes, programs, cluster, data, directory, model_of(flags))
     cluster.read_peaks()
     run["peaks"] = cluster.peaks
     run["stop_problems"] = cluster.stop()
     print("training the twin and the control on the same file", flush=True)
     oracle_begin = time.monotonic()
-    run["twin"], run["control"] = train_twin_and_control(processes, programs, data, directory)
+    run["twin"], run["control"] = train_twin_and_control(processes, programs, data, directory, model_of(flags))
     run["oracle_seconds"] = time.monotonic() - oracle_begin
     promises = check_promises(flags, run)
     print_figures(flags, run, promises)

@@ -1,0 +1,375 @@
+# Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+"""The cluster in containers: ./x up to healthy, confined, watched by Prometheus; the demo trains; servers are killed during a training
+and its rows end as its twin's; memory within limits; ./x down leaves nothing. And what ./x up and ./x down say when they cannot.
+
+Needs a Docker engine; ends with exit code 77 where there is none. The image is made from this build, tagged rowhouse:e2e."""
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import urllib.parse
+import urllib.request
+
+from cluster import BUILD, DLRM, ROWHOUSE, SOURCE, SYNTH, free_ports, run, wait_until
+
+TOOL = os.path.join(SOURCE, "tools", "compose.py")
+SERVERS = ("server-0", "server-1", "server-2")
+SKIPPED = 77
+MIB = 1 << 20
+BUDGET_BYTES, MARGIN_BYTES = 128 * MIB, 128 * MIB  # the smallest budget; the margin that docker-compose.yml states
+ROWS = 100_000  # the demo's
+BATCHES = 500
+KILLS = ((100, "server-1"), (250, "server-0"), (400, "server-2"))  # at this batch, this server
+TRAINING = ["--arch-sparse-feature-size", "8", "--arch-mlp-bot", "13-32-8", "--arch-mlp-top", "32-1", "--mini-batch-size", "32",
+            "--max-batches", str(BATCHES), "--table-prefix", "kill.", "--reproducible", "--digest", "--print-freq", "1"]
+
+
+def note(text):
+    print(f"\n    {text}", end="", file=sys.stderr, flush=True)
+
+
+class Project:
+    """docker-compose.yml under a name and on ports of its own; nothing of it is left at the end."""
+
+    def __init__(self, name, **variables):
+        ports = [str(p) for p in free_ports(7)]
+        names = [f"ROWHOUSE_PORT_{i}" for i in range(3)] + [f"ROWHOUSE_HTTP_PORT_{i}" for i in range(3)] + ["ROWHOUSE_PROMETHEUS_PORT"]
+        self.name = f"rowhouse-{name}-{os.getpid()}"
+        self.environment = dict(os.environ, COMPOSE_PROJECT_NAME=self.name, ROWHOUSE_IMAGE="rowhouse:e2e", ROWHOUSE_TRAINER_ROWS=str(ROWS),
+                                ROWHOUSE_MEMORY_BUDGET=f"{BUDGET_BYTES // MIB}MiB", ROWHOUSE_MEMORY_LIMIT=str(BUDGET_BYTES + MARGIN_BYTES),
+                                **dict(zip(names, ports)))
+        self.environment.update(variables)
+        self.program = ["docker", "compose"] if run("docker", "compose", "version", check=False).returncode == 0 else ["docker-compose"]
+
+    def x(self, *arguments, check=True):
+        return run(os.path.join(SOURCE, "x"), *arguments, check=check, env=self.environment, timeout=800)
+
+    def up(self, *arguments, check=True):
+        return self.x("up", "--build-dir", BUILD, *arguments, check=check)
+
+    def compose(self, *arguments, check=True):
+        return run(*self.program, "--project-directory", SOURCE, "--file", os.path.join(SOURCE, "docker-compose.yml"), *arguments, check=check,
+                   env=self.environment, timeout=600)
+
+    def container(self, service):
+        return self.compose("--profile", "demo", "--profile", "monitoring", "ps", "--all" if self.program[0] == "docker" else "--quiet",
+                            "--quiet", service).stdout.split()[0]
+
+    def inspect(self, service):
+        return json.loads(run("docker", "inspect", self.container(service)).stdout)[0]
+
+    def rowhouse(self, *arguments):
+        return self.compose("exec", "-T", "server-0", "rowhouse", *arguments, "--insecure").stdout
+
+    def of_project(self, *command):
+        return run("docker", *command, "--quiet", "--filter", f"label=com.docker.compose.project={self.name}").stdout.split()
+
+    def what_there_is(self):
+        """Containers of the project; all networks and volumes, so that one without a name or label is seen."""
+        return {"containers": set(self.of_project("ps", "--all")), "networks": set(run("docker", "network", "ls", "--quiet").stdout.split()),
+                "volumes": set(run("docker", "volume", "ls", "--quiet").stdout.split())}
+
+    def remove(self):
+        self.compose("--profile", "demo", "--profile", "monitoring", "down", "--volumes", "--remove-orphans", "--timeout", "5", check=False)
+
+
+class Cgroup:
+    """What the kernel charges to a container; cgroup v1 and v2."""
+
+    def __init__(self, pid):
+        with open(f"/proc/{pid}/cgroup", encoding="ascii") as file:
+            groups = dict(line.strip().split(":", 2)[1:] for line in file)
+        self.v1 = "memory" in groups
+        self.path = "/sys/fs/cgroup/memory" + groups["memory"] if self.v1 else "/sys/fs/cgroup" + groups[""]
+
+    def read(self, name):
+        with open(os.path.join(self.path, name), encoding="ascii") as file:
+            return file.read()
+
+    def peak_bytes(self):
+        return int(self.read("memory.max_usage_in_bytes" if self.v1 else "memory.peak"))
+
+    def limit_bytes(self):
+        return int(self.read("memory.limit_in_bytes" if self.v1 else "memory.max"))
+
+    def out_of_memory_kills(self):
+        return int(re.search(r"^oom_kill (\d+)$", self.read("memory.oom_control" if self.v1 else "memory.events"), re.M)[1])
+
+    def unreclaimable_bytes(self):
+        """All but page cache: what must fit."""
+        text = self.read("memory.stat")
+        value = lambda key: int((re.search(rf"^{key} (\d+)$", text, re.M) or [0, 0])[1])
+        return value("total_rss") + int(self.read("memory.kmem.usage_in_bytes")) if self.v1 else value("anon") + value("kernel")
+
+
+class Compose(unittest.TestCase):
+    """One walk through the life of a cluster."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="rowhouse-e2e-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.project = Project("e2e")
+        self.peaks = {}
+        self.before = self.project.what_there_is()
+
+    def test_life_of_a_cluster(self):
+        self.addCleanup(self.project.remove)
+        self.start()
+        self.check_confined()
+        self.check_demo()
+        self.check_prometheus()
+        trained = self.train_through_kills()
+        self.check_memory()
+        self.assertEqual(trained["digest"], self.twin()["digest"])
+        digest = self.digest_of_rows()
+        self.check_down_that_keeps_data(digest)
+        self.assertEqual(self.project.x("down").stdout, "removed: containers, network, volumes\n")
+        self.assertEqual(self.project.what_there_is(), self.before)
+        self.assertEqual(self.project.x("down").returncode, 0)  # again
+
+    def start(self):
+        began = time.monotonic()
+        said = self.project.up().stdout
+        self.assertRegex(said, r"^three servers are healthy: image (made|unchanged) in [\d.]+ s, started in [\d.]+ s\n")
+        note(f"./x up: {time.monotonic() - began:.1f} s; {said.splitlines()[0]}")
+        for index in range(3):
+            self.assertIn(f"127.0.0.1:{self.project.environment[f'ROWHOUSE_PORT_{index}']}", said)
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.project.environment[f'ROWHOUSE_HTTP_PORT_{index}']}/readyz", timeout=5) as answer:
+                self.assertEqual(answer.status, 200)
+        containers = self.project.what_there_is()["containers"]
+        began = time.monotonic()
+        self.assertIn("image unchanged", self.project.up().stdout)
+        note(f"./x up again: {time.monotonic() - began:.1f} s")
+        self.assertEqual(self.project.what_there_is()["containers"], containers)
+
+    def check_confined(self):
+        for service in SERVERS:
+            found = self.project.inspect(service)
+            host = found["HostConfig"]
+            self.assertEqual((host["ReadonlyRootfs"], host["CapDrop"], host["Privileged"]), (True, ["ALL"], False))
+            self.assertIn("no-new-privileges:true", host["SecurityOpt"])
+            self.assertEqual((host["Memory"], host["MemorySwap"]), (BUDGET_BYTES + MARGIN_BYTES,) * 2)
+            self.assertEqual({binding["HostIp"] for bindings in host["PortBindings"].values() for binding in bindings}, {"127.0.0.1"})
+            self.assertEqual(found["Config"]["User"], "rowhouse:rowhouse")
+            processes = run("docker", "top", found["Id"], "-o", "pid,comm").stdout.splitlines()[1:]
+            self.assertEqual([line.split()[1] for line in processes], ["rowhouse"])  # no shell, no init
+        refused = self.project.compose("exec", "-T", "server-0", "/usr/bin/touch", "/usr/bin/x", check=False)
+        self.assertIn("Read-only file system", refused.stderr)
+        self.assertEqual(self.project.compose("exec", "-T", "server-0", "/usr/bin/id", "-u").stdout, "7600\n")
+
+    def check_demo(self):
+        began = time.monotonic()
+        self.project.compose("--profile", "demo", "up", "trainer")
+        trainer = self.project.inspect("trainer")
+        said = run("docker", "logs", trainer["Id"])
+        self.assertEqual(trainer["State"]["ExitCode"], 0, said.stderr)
+        auc = float(re.search(r"^auc +([\d.]+)$", said.stdout, re.M)[1])
+        note(f"docker-compose --profile demo up trainer: {time.monotonic() - began:.1f} s, AUC {auc}")
+        self.assertGreater(auc, 0.7)
+        self.assertEqual(self.project.inspect("trainer-data")["State"]["ExitCode"], 0)
+
+    def check_prometheus(self):
+        began = time.monotonic()
+        self.project.compose("--profile", "monitoring", "up", "-d", "prometheus")
+        address = f"http://127.0.0.1:{self.project.environment['ROWHOUSE_PROMETHEUS_PORT']}"
+
+        def ask(path):
+            with urllib.request.urlopen(address + path, timeout=5) as answer:
+                return json.load(answer)["data"]
+
+        def scraped():
+            try:
+                found = ask("/api/v1/query?" + urllib.parse.urlencode({"query": "rowhouse_memory_budget_bytes"}))["result"]
+            except OSError:
+                return False
+            return sorted(f["metric"]["instance"] for f in found if f["value"][1] == str(BUDGET_BYTES)) == [f"{s}:7680" for s in SERVERS]
+        wait_until(scraped, "Prometheus to have scraped three servers")
+        wait_until(lambda: self.project.inspect("prometheus")["State"]["Health"]["Status"] == "healthy", "Prometheus to be healthy")
+        self.assertIn("RowhouseServerDown", [rule["name"] for group in ask("/api/v1/rules")["groups"] for rule in group["rules"]])
+        note(f"docker-compose --profile monitoring up -d: {time.monotonic() - began:.1f} s")
+
+    def note_peak(self, service):
+        state = self.project.inspect(service)["State"]
+        if state["Running"]:
+            group = Cgroup(state["Pid"])
+            self.assertEqual(group.limit_bytes(), BUDGET_BYTES + MARGIN_BYTES)
+            self.assertEqual(group.out_of_memory_kills(), 0)
+            peaks = self.peaks.setdefault(service, [0, 0])
+            self.peaks[service] = [max(peaks[0], group.peak_bytes()), max(peaks[1], group.unreclaimable_bytes())]
+
+    def train_through_kills(self):
+        name = f"{self.project.name}-training"
+        self.project.compose("--profile", "demo", "run", "--detach", "-T", "--name", name, "trainer", "--json", "/var/lib/rowhouse/result.json",
+                             *TRAINING)
+
+        def log():
+            return run("docker", "logs", name).stderr
+
+        def batches():
+            if run("docker", "inspect", "--format", "{{.State.ExitCode}}", name).stdout.strip() != "0":
+                raise AssertionError(f"the trainer failed:\n{log()[-4000:]}")
+            done = re.findall(r"training: finished it (\d+) ", log())
+            return int(done[-1]) if done else 0
+
+        for at_batch, service in KILLS:
+            wait_until(lambda at=at_batch: batches() >= at, f"batch {at_batch}")
+            self.note_peak(service)
+            run("docker", "kill", self.project.container(service))
+            self.assertEqual(self.project.inspect(service)["State"]["Running"], False)
+            done, said = batches(), len(log())
+            self.assertLess(done, BATCHES, "the training was over before the kill")
+            wait_until(lambda at=said: re.search("trying again", log()[at:]), f"the trainer to miss {service}")
+            run("docker", "start", self.project.container(service))
+            wait_until(lambda after=done: batches() > after + 2, f"the training to go on after {service} came back")
+            note(f"docker kill {service} at batch {done}, started again: the training went on")
+        self.assertEqual(run("docker", "wait", name).stdout, "0\n", log()[-4000:])
+        run("docker", "cp", f"{name}:/var/lib/rowhouse/result.json", self.folder)
+        with open(os.path.join(self.folder, "result.json"), encoding="ascii") as file:
+            figures = json.load(file)
+        self.assertEqual(figures["iterations"], BATCHES)
+        self.assertGreaterEqual(figures["storage"]["retries"], len(KILLS))
+        return figures
+
+    def twin(self):
+        """The same training in one process, outside of containers, on data that is the same."""
+        data, result = os.path.join(self.folder, "data"), os.path.join(self.folder, "twin.json")
+        run(SYNTH, "--out", data, "--rows", str(ROWS), "--test-rows", "20000", "--cardinality-scale", "0.2")
+        run(DLRM, "--data", data, "--in-process-twin", "--json", result, *TRAINING)
+        with open(result, encoding="ascii") as file:
+            return json.load(file)
+
+    def digest_of_rows(self):
+        digest = self.project.rowhouse("table", "digest")
+        self.assertRegex(digest, r"^[0-9a-f]{64}  52 tables, \d+ rows$")  # those of the demo and of the training
+        return digest
+
+    def check_memory(self):
+        for server in json.loads(self.project.rowhouse("status", "-o", "json"))["servers"]:
+            peak = int(server["peak_resident_bytes"])
+            service = server["address"].split(":")[0]
+            self.note_peak(service)
+            charged, kept = self.peaks[service]
+            note(f"{service}: process {peak / MIB:.1f} MiB of {BUDGET_BYTES // MIB} MiB; container {charged / MIB:.1f} MiB, without page cache "
+                 f"{kept / MIB:.1f} MiB, of {(BUDGET_BYTES + MARGIN_BYTES) // MIB} MiB")
+            self.assertLessEqual(peak, BUDGET_BYTES)
+            self.assertLessEqual(charged, BUDGET_BYTES + MARGIN_BYTES)
+            self.assertLessEqual(kept, BUDGET_BYTES + MARGIN_BYTES // 4, "the margin is not what docker-compose.yml says")
+            self.assertFalse(self.project.inspect(service)["State"]["OOMKilled"])
+
+    def check_down_that_keeps_data(self, digest):
+        said = self.project.x("down", "--keep-data").stdout
+        self.assertIn(f"{self.project.name}_server-0", said)
+        self.assertEqual(self.project.of_project("ps", "--all") + self.project.of_project("network", "ls"), [])
+        self.project.up()
+        self.assertEqual(self.digest_of_rows(), digest)
+
+
+class Trouble(unittest.TestCase):
+    """What ./x up and ./x down say when they cannot."""
+
+    def refused(self, code, *arguments, **variables):
+        done = run("/usr/bin/python3", "-B", TOOL, *arguments, check=False, env=dict(os.environ, **variables))
+        self.assertEqual(done.returncode, code, done.stderr)
+        return done.stderr
+
+    def fake_docker(self, script):
+        """A PATH on which docker is this script, and docker-compose is not."""
+        folder = tempfile.mkdtemp(prefix="rowhouse-e2e-")
+        self.addCleanup(shutil.rmtree, folder)
+        path = os.path.join(folder, "docker")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\n" + script)
+        os.chmod(path, 0o755)
+        return folder
+
+    def test_usage(self):
+        self.assertIn("--timeout must be at least 1 second, got 0", self.refused(2, "up", "--timeout", "0"))
+        self.assertIn("invalid int value: 'soon'", self.refused(2, "up", "--timeout", "soon"))
+        self.assertIn("/nowhere is no build directory", self.refused(2, "up", "--build-dir", "/nowhere"))
+        self.assertIn("not allowed with argument", self.refused(2, "up", "--build-dir", BUILD, "--from-source"))
+        self.assertIn("unrecognized arguments: --all", self.refused(2, "down", "--all"))
+        self.assertIn("required: command", self.refused(2))
+
+    def test_help_needs_nothing(self):
+        for command in ("up", "down"):
+            done = run(os.path.join(SOURCE, "x"), command, "--help", env=dict(os.environ, DOCKER_HOST="unix:///nowhere"))
+            self.assertIn(f"usage: ./x {command}", done.stdout)
+
+    def test_engine_that_does_not_run(self):
+        for command in ("up", "down"):
+            said = self.refused(1, command, DOCKER_HOST="unix:///nowhere/docker.sock")
+            self.assertIn(f"x {command}: the Docker engine does not answer: start it", said)
+
+    def test_engine_that_may_not_be_used(self):
+        path = self.fake_docker("echo 'permission denied while trying to connect to the Docker daemon socket' >&2; exit 1\n")
+        self.assertIn("join the group docker", self.refused(1, "up", PATH=path))
+
+    def test_missing_programs(self):
+        self.assertIn("there is no docker program", self.refused(1, "up", PATH="/nowhere"))
+        path = self.fake_docker('[ "$1" = info ]\n')
+        self.assertIn("neither docker-compose nor the compose plugin", self.refused(1, "up", PATH=path))
+
+    def test_base_image_without_sources(self):
+        """Neither registry nor apt sources: what is missing is named."""
+        configuration = os.path.join(self.fake_docker("exit 1\n"), "apt.conf")
+        with open(configuration, "w", encoding="utf-8") as file:
+            file.write('Dir::Etc::sourcelist "/dev/null";\nDir::Etc::sourceparts "/dev/null";\n')
+        done = run(os.path.join(SOURCE, "deploy", "docker", "make_base_image"), "rowhouse:never", check=False,
+                   env=dict(os.environ, APT_CONFIG=configuration))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("apt has no source of Debian 12", done.stderr)
+
+    def test_server_that_cannot_start(self):
+        project = Project("trouble", ROWHOUSE_MEMORY_BUDGET="1MiB")
+        before = project.what_there_is()
+        self.addCleanup(project.remove)
+        done = project.up(check=False)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("not healthy", done.stderr)
+        self.assertRegex(done.stderr, r"memory.budget .*1MiB.*128MiB")
+        self.assertIn("./x down removes them", done.stderr)
+        project.x("down")
+        self.assertEqual(project.what_there_is(), before)
+
+    def test_port_that_is_taken(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            project = Project("port", ROWHOUSE_HTTP_PORT_0=str(taken.getsockname()[1]))
+            before = project.what_there_is()
+            self.addCleanup(project.remove)
+            done = project.up(check=False)
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn("address already in use", done.stderr)
+            project.x("down")
+            self.assertEqual(project.what_there_is(), before)
+
+
+class Files(unittest.TestCase):
+    def test_compose_file(self):
+        project = Project("file")
+        for variable in [v for v in project.environment if v.startswith("ROWHOUSE_") and v != "ROWHOUSE_BUILD_DIR"]:
+            del project.environment[variable]
+        text = project.compose("--profile", "demo", "--profile", "monitoring", "config").stdout
+        with open(os.path.join(SOURCE, "docker-compose.yml"), encoding="utf-8") as file:
+            self.assertNotRegex(file.read(), r"(?m)^version:")
+        version = run(ROWHOUSE, "version").stdout.split()[1]
+        self.assertEqual(set(re.findall(r"image: (\S+)", text)), {f"rowhouse:{version}", f"rowhouse-prometheus:{version}"})
+        self.assertEqual(run(ROWHOUSE, "generate", "compose").stdout, open(os.path.join(SOURCE, "docker-compose.yml"), encoding="utf-8").read())
+
+    def test_image_labels(self):
+        with open(os.path.join(SOURCE, "deploy", "Dockerfile"), encoding="utf-8") as file:
+            labels = dict(re.findall(r'(org\.opencontainers\.image\.\w+(?:\.\w+)?)="([^"]+)"', file.read()))
+        self.assertEqual(labels["org.opencontainers.image.version"], run(ROWHOUSE, "version").stdout.split()[1])
+        self.assertEqual(labels["org.opencontainers.image.licenses"], "Apache-2.0")
+
+
+if __name__ == "__main__":
+    if shutil.which("docker") is None or run("docker", "info", check=False).returncode != 0:
+        print("skipped: no Docker here")
+        sys.exit(SKIPPED)
+    unittest.main()
