@@ -68,8 +68,12 @@ def compose_program():
 
 
 def project_name():
-    """As docker-compose names it. Only for looking at what is left."""
-    return os.environ.get("COMPOSE_PROJECT_NAME") or re.sub(r"[^-_a-z0-9]", "", ROOT.name.lower()).lstrip("-_")
+    """As docker-compose names the project: from the environment, the file .env, or the folder."""
+    name = os.environ.get("COMPOSE_PROJECT_NAME")
+    if not name and (ROOT / ".env").exists():
+        found = re.search(r"^COMPOSE_PROJECT_NAME=[\"']?([^\"'\s]+)", (ROOT / ".env").read_text(encoding="utf-8"), re.M)
+        name = found and found[1]
+    return name or re.sub(r"[^-_a-z0-9]", "", ROOT.name.lower()).lstrip("-_")
 
 
 def image_id(name):
@@ -146,17 +150,20 @@ def build_image(compose, flags):
     return before != image_id(image)
 
 
-def container_states(compose):
+def servers_found():
+    """service -> what docker inspect says, for servers that have a container. Asks the engine: docker-compose takes a second to start."""
+    identities = left_over("container")
+    if not identities:
+        return {}
+    found = json.loads(run("docker", "inspect", *identities, check=False).stdout or "[]")  # one may be gone by now
+    by_service = {c["Config"]["Labels"].get("com.docker.compose.service"): c for c in found}
+    return {service: by_service[service] for service in SERVERS if service in by_service}
+
+
+def container_states():
     """service -> (state, health, restarts), for servers that have a container."""
-    states = {}
-    for service in SERVERS:
-        identity = run(*compose, "ps", "--quiet", service, check=False).stdout.strip()
-        if not identity:
-            continue
-        found = json.loads(run("docker", "inspect", identity).stdout)[0]
-        state = found["State"]
-        states[service] = (state["Status"], state.get("Health", {}).get("Status", "none"), found["RestartCount"])
-    return states
+    return {service: (found["State"]["Status"], found["State"].get("Health", {}).get("Status", "none"), found["RestartCount"])
+            for service, found in servers_found().items()}
 
 
 def is_hopeless(state, health, restarts):
@@ -172,7 +179,7 @@ def start_until_healthy(compose, timeout_s):
         try:
             while True:
                 ended = starting.poll()
-                states = container_states(compose)
+                states = container_states()
                 waiting = [s for s in SERVERS if states.get(s, ("", "", 0))[:2] != ("running", "healthy")]
                 if ended == 0 and not waiting:
                     return
@@ -194,8 +201,10 @@ def describe_unhealthy(compose, services, states, waited_s):
     return "\n".join(lines + [logs.stdout.strip(), "containers and volumes are kept for a look; ./x down removes them"])
 
 
-def published(compose, service, port):
-    return run(*compose, "port", service, port).stdout.strip()
+def published(found, port):
+    """Where this machine reaches a port of a container."""
+    binding = found["NetworkSettings"]["Ports"][f"{port}/tcp"][0]
+    return f"{binding['HostIp']}:{binding['HostPort']}"
 
 
 def up(flags):
@@ -209,9 +218,10 @@ def up(flags):
     start_until_healthy(compose, flags.timeout)
     healthy = time.monotonic()
     name = " ".join(compose)
+    found = servers_found()
     print(f"""three servers are healthy: image {'made' if changed else 'unchanged'} in {prepared - began:.1f} s, started in {healthy - prepared:.1f} s
-    gRPC  {'  '.join(published(compose, s, 7600 + i) for i, s in enumerate(SERVERS))}
-    HTTP  {'  '.join('http://' + published(compose, s, 7680) for s in SERVERS)}      (/metrics, /readyz)
+    gRPC  {'  '.join(published(found[s], 7600 + i) for i, s in enumerate(SERVERS))}
+    HTTP  {'  '.join('http://' + published(found[s], 7680) for s in SERVERS)}      (/metrics, /readyz)
 next:
     {name} exec server-0 rowhouse status --insecure
     {name} --profile demo up trainer         trains a DLRM through them

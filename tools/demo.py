@@ -33,7 +33,7 @@ CONTROL_GAP = 0.05         # AUC above untrained embeddings
 TWIN_GAP, QUICK_TWIN_GAP = 0.003, 0.01
 # Rows of 64 floats and 64 accumulators, ids of the long tails about four times each: most of a table is cold, and is read again.
 FULL = ["--rows", "650000", "--test-rows", "60000", "--tail-spread", "0.5"]
-FULL_MODEL = ["--arch-sparse-feature-size", "64", "--arch-mlp-bot", "13-64-64", "--arch-mlp-top", "64-1"]
+FULL_MODEL = ["--arch-sparse-feature-size", "64", "--arch-mlp-bot", "13-64-64", "--arch-mlp-top", "64-1", "--pushes-in-flight", "4"]
 QUICK = ["--rows", "120000", "--test-rows", "20000", "--cardinality-scale", "0.2"]
 FULL_DISK_BYTES, QUICK_DISK_BYTES = 12 << 30, 2 << 30
 PR_SET_PDEATHSIG = 1

@@ -73,6 +73,10 @@ void AddTrainingFlags(CLI::App& app, TrainerFlags* f) {
   add("--print-freq", f->print_freq, "Batches between progress lines (when stderr is no terminal)")
       ->check(CLI::Range(1, 1000000000));
   add("--test-freq", f->test_freq, "Batches between tests; 0: only at the end");
+  app.add_option("--pushes-in-flight", f->pushes_in_flight, "Pushes sent and not yet acknowledged")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str()
+      ->group("Training");
   app.add_flag("--eval-only", f->eval_only, "Only test, pushing nothing")->group("Training");
   app.add_flag("--untrained-embeddings", f->untrained_embeddings,
                "Control: train the MLPs, never push a gradient")

@@ -36,6 +36,7 @@ struct TrainerFlags {
   uint64_t local_memory_budget_bytes = 512ull << 20;
   // Results.
   std::string save, load, json;
+  uint32_t pushes_in_flight = 8;
   bool digest = false;
 
   EmbeddingOptions Embeddings() const;

@@ -29,6 +29,24 @@ void StopOnSignals() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
+// A full server is asked again and again, as it should be: one line a second says so. Called by one thread.
+void LogClientLine(const std::string& line) {
+  static auto quiet_until = std::chrono::steady_clock::time_point::min();
+  static uint64_t left_out = 0;
+  const auto now = std::chrono::steady_clock::now();
+  if (line.rfind("RESOURCE_EXHAUSTED", 0) == 0) {
+    if (now < quiet_until) {
+      ++left_out;
+      return;
+    }
+    quiet_until = now + std::chrono::seconds(1);
+  }
+  std::fprintf(stderr, "\r%s", line.c_str());
+  if (left_out > 0) std::fprintf(stderr, " (and %llu such lines)", static_cast<unsigned long long>(left_out));
+  std::fputc('\n', stderr);
+  left_out = 0;
+}
+
 absl::StatusOr<std::unique_ptr<EmbeddingSource>> MakeSource(const TrainerFlags& flags) {
   const EmbeddingOptions embeddings = flags.Embeddings();
   if (flags.in_process_twin) return std::make_unique<InProcessTwin>(embeddings);
@@ -37,10 +55,10 @@ absl::StatusOr<std::unique_ptr<EmbeddingSource>> MakeSource(const TrainerFlags& 
   options.client.insecure = flags.insecure;
   options.client.retry_timeout = std::chrono::seconds(flags.retry_timeout_s);
   options.client.writer_name = absl::StrCat(flags.table_prefix, "trainer-", flags.rank);
-  options.client.max_pushes_in_flight = flags.reproducible ? 1 : 32;
+  options.client.max_pushes_in_flight = flags.reproducible ? 1 : flags.pushes_in_flight;
   options.client.local_options.partitions = flags.local_partitions;
   options.client.local_options.memory_budget_bytes = flags.local_memory_budget_bytes;
-  options.client.log = [](const std::string& line) { std::fprintf(stderr, "\r%s\n", line.c_str()); };
+  options.client.log = LogClientLine;
   options.table_prefix = flags.table_prefix;
   options.durability = flags.durability == "sync"       ? DurabilityLevel::kSync
                        : flags.durability == "volatile" ? DurabilityLevel::kVolatile
