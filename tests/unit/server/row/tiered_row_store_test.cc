@@ -210,7 +210,7 @@ TEST(TieredRowStore, RestartFindsWhatWasWrittenBack) {
   EXPECT_EQ(one->misses, 400u);
   for (size_t i = 0; i < 400; ++i) EXPECT_EQ(one->versions[i], i < 300 ? 1u : 0u) << i;
   EXPECT_EQ(h.store->Stats(1).spill_read_rows, 300u);  // the others were looked for in vain
-  EXPECT_EQ(h.store->Stats(1).resident_rows, 300u);  // kept, the absent ones not
+  EXPECT_EQ(h.store->Stats(1).resident_rows, 300u);    // kept, the absent ones not
   EXPECT_EQ(h.Pull(1, IdRange(0, 300))->misses, 0u);
   // Rows keep their LSN: what was applied before the restart is skipped.
   const std::vector<Id> id = {60};
