@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
-"""Man pages of `rowhouse` and of each leaf of its command tree, by help2man from --help: rowhouse.1.gz, rowhouse-table-create.1.gz ...
+"""Man pages of `rowhouse` and of each of its commands that does something, by help2man from --help: rowhouse.1.gz, rowhouse-table-create.1.gz ...
 
 Pages that are newer than the program are kept.
 """
@@ -34,12 +34,11 @@ def subcommands(text):
 
 
 def leaves(program, path=()):
-    """(path, first line of its help) of each command that has no further ones."""
+    """(path, its help) of each command that does something: that has no further ones, or does not ask for one (`rowhouse server`)."""
     text = help_of(program, path)
     below = subcommands(text)
-    if not below:
-        return [(path, text)]
-    return [leaf for name in below for leaf in leaves(program, (*path, name))]
+    own = [(path, text)] if not below or path and "[SUBCOMMAND]" in text else []
+    return own + [leaf for name in below for leaf in leaves(program, (*path, name))]
 
 
 def summary(text):
