@@ -111,7 +111,8 @@ def make_install_tree(build_dir):
     made = pathlib.Path(tempfile.mkdtemp(prefix="new-", dir=home))
     try:
         for component in COMPONENTS:
-            run("cmake", "--install", build_dir, "--prefix", "/usr", "--component", component, "--strip", env=dict(os.environ, DESTDIR=str(made)))
+            run("cmake", "--install", build_dir, "--prefix", "/usr", "--component", component, "--strip",
+                env=dict(os.environ, DESTDIR=str(made)))
         made.chmod(0o755)
         shutil.rmtree(home / "tree", ignore_errors=True)
         made.rename(home / "tree")
@@ -140,8 +141,8 @@ def build_image(compose, flags):
         make_install_tree(build_dir)
     say(f"building the image {image} {'from source, which takes a while' if from_source else 'from the tree'}")
     before = image_id(image)
-    command = ["docker", "build", "--file", "deploy/Dockerfile", "--tag", image, "--target", "runtime" if from_source else "runtime-from-tree",
-               *proxy_arguments(), "."]
+    target = "runtime" if from_source else "runtime-from-tree"
+    command = ["docker", "build", "--file", "deploy/Dockerfile", "--tag", image, "--target", target, *proxy_arguments(), "."]
     if from_source:
         if subprocess.run(command, cwd=ROOT, stdout=sys.stderr).returncode != 0:
             raise ComposeError("the image could not be built; the errors are above")
@@ -174,8 +175,9 @@ def start_until_healthy(compose, timeout_s):
     """Ends with ComposeError, and the end of the logs, as soon as a server will not become healthy: docker-compose itself may wait
     forever for one that starts again and again."""
     deadline = time.monotonic() + timeout_s
+    command = [*compose, "up", "--detach", *SERVERS]
     with tempfile.TemporaryFile("w+") as output, \
-            subprocess.Popen([*compose, "up", "--detach", *SERVERS], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output) as starting:
+            subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output) as starting:
         try:
             while True:
                 ended = starting.poll()
@@ -187,7 +189,8 @@ def start_until_healthy(compose, timeout_s):
                 if ended or hopeless or time.monotonic() > deadline:
                     output.seek(0)
                     said = output.read().strip() + "\n" if ended else ""
-                    raise ComposeError(said + describe_unhealthy(compose, hopeless or waiting, states, timeout_s if not (ended or hopeless) else None))
+                    waited_s = None if ended or hopeless else timeout_s
+                    raise ComposeError(said + describe_unhealthy(compose, hopeless or waiting, states, waited_s))
                 time.sleep(POLL_S)
         finally:
             if starting.poll() is None:
@@ -255,7 +258,7 @@ def parse_flags():
     source = up_parser.add_mutually_exclusive_group()
     source.add_argument("--from-source", action="store_true", help="compile inside of the image build, as on other systems than Debian 12")
     source.add_argument("--build-dir", type=lambda text: pathlib.Path(text).resolve(), help="take the programs built there, building nothing")
-    up_parser.add_argument("--timeout", type=int, default=120, metavar="SECONDS", help="wait so long for health (default %(default)s)")
+    up_parser.add_argument("--timeout", type=int, default=300, metavar="SECONDS", help="wait so long for health (default %(default)s)")
     down_parser = commands.add_parser("down", help="remove containers, networks and volumes")
     down_parser.add_argument("--keep-data", action="store_true", help="keep the volumes")
     flags = parser.parse_args()

@@ -27,7 +27,8 @@ ROWS = 100_000  # the demo's
 BATCHES = ROWS // 32
 KILLS = ((200, "server-1"), (1000, "server-0"), (1800, "server-2"))  # at this batch, this server
 TRAINING = ["--arch-sparse-feature-size", "8", "--arch-mlp-bot", "13-32-8", "--arch-mlp-top", "32-1", "--mini-batch-size", "32",
-            "--max-batches", str(BATCHES), "--table-prefix", "kill.", "--reproducible", "--digest", "--print-freq", "1"]
+            "--max-batches", str(BATCHES), "--table-prefix", "kill.", "--retry-timeout", "300", "--reproducible", "--digest",
+            "--print-freq", "1"]
 
 
 BEGAN = time.monotonic()
