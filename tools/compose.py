@@ -26,6 +26,7 @@ PROFILES = ("demo", "monitoring")
 COMPONENTS = ("server", "examples")
 PULL_TIMEOUT_S = 120
 POLL_S = 0.2
+OLD_CONTAINER_S = 40     # docker-compose has stopped and started one by then: stop_grace_period and some
 
 
 class ComposeError(Exception):
@@ -161,47 +162,48 @@ def servers_found():
     return {service: by_service[service] for service in SERVERS if service in by_service}
 
 
-def container_states():
-    """service -> (state, health, restarts), for servers that have a container."""
-    return {service: (found["State"]["Status"], found["State"].get("Health", {}).get("Status", "none"), found["RestartCount"])
-            for service, found in servers_found().items()}
+def state_of(found):
+    return found["State"]["Status"], found["State"].get("Health", {}).get("Status", "none")
 
 
-def is_hopeless(state, health, restarts):
-    return state in ("exited", "dead") or health == "unhealthy" or (state == "restarting" and restarts > 1)
+def is_hopeless(found):
+    state, health = state_of(found)
+    return state in ("exited", "dead") or health == "unhealthy" or (state == "restarting" and found["RestartCount"] > 1)
 
 
 def start_until_healthy(compose, timeout_s):
     """Ends with ComposeError, and the end of the logs, as soon as a server will not become healthy: docker-compose itself may wait
-    forever for one that starts again and again."""
-    deadline = time.monotonic() + timeout_s
+    forever for one that starts again and again. A container from before may be stopped or sick until docker-compose has dealt with it."""
+    before = {found["Id"] for found in servers_found().values()}
+    began = time.monotonic()
     command = [*compose, "up", "--detach", *SERVERS]
     with tempfile.TemporaryFile("w+") as output, \
             subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output) as starting:
         try:
             while True:
-                ended = starting.poll()
-                states = container_states()
-                waiting = [s for s in SERVERS if states.get(s, ("", "", 0))[:2] != ("running", "healthy")]
+                ended, waited_s = starting.poll(), time.monotonic() - began
+                servers = servers_found()
+                waiting = [s for s in SERVERS if s not in servers or state_of(servers[s]) != ("running", "healthy")]
                 if ended == 0 and not waiting:
                     return
-                hopeless = [s for s in waiting if s in states and is_hopeless(*states[s])]
-                if ended or hopeless or time.monotonic() > deadline:
+                judged = [s for s in waiting if s in servers and (ended is not None or servers[s]["Id"] not in before or waited_s > OLD_CONTAINER_S)]
+                hopeless = [s for s in judged if is_hopeless(servers[s])]
+                if ended or hopeless or waited_s > timeout_s:
                     output.seek(0)
                     said = output.read().strip() + "\n" if ended else ""
-                    waited_s = None if ended or hopeless else timeout_s
-                    raise ComposeError(said + describe_unhealthy(compose, hopeless or waiting, states, waited_s))
+                    after = "" if ended or hopeless else f" after {timeout_s} s"
+                    raise ComposeError(said + describe_unhealthy(compose, hopeless or waiting, servers, after))
                 time.sleep(POLL_S)
         finally:
             if starting.poll() is None:
                 starting.terminate()
 
 
-def describe_unhealthy(compose, services, states, waited_s):
-    after = f" after {waited_s} s" if waited_s else ""
-    lines = [f"not healthy{after}: " + ", ".join(f"{s} ({'/'.join(map(str, states.get(s, ('no container',))[:2]))})" for s in services)]
+def describe_unhealthy(compose, services, servers, after):
+    states = [f"{s} ({'/'.join(state_of(servers[s])) if s in servers else 'no container'})" for s in services]
     logs = run(*compose, "logs", "--no-color", "--tail", "10", *services, check=False)
-    return "\n".join(lines + [logs.stdout.strip(), "containers and volumes are kept for a look; ./x down removes them"])
+    return "\n".join([f"not healthy{after}: " + ", ".join(states), logs.stdout.strip(),
+                      "containers and volumes are kept for a look; ./x down removes them"])
 
 
 def published(found, port):
@@ -222,7 +224,8 @@ def up(flags):
     healthy = time.monotonic()
     name = " ".join(compose)
     found = servers_found()
-    print(f"""three servers are healthy: image {'made' if changed else 'unchanged'} in {prepared - began:.1f} s, started in {healthy - prepared:.1f} s
+    image = f"image {'made' if changed else 'unchanged'} in {prepared - began:.1f} s"
+    print(f"""three servers are healthy: {image}, started in {healthy - prepared:.1f} s
     gRPC  {'  '.join(published(found[s], 7600 + i) for i, s in enumerate(SERVERS))}
     HTTP  {'  '.join('http://' + published(found[s], 7680) for s in SERVERS)}      (/metrics, /readyz)
 next:

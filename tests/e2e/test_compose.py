@@ -155,6 +155,10 @@ class Compose(unittest.TestCase):
         self.assertIn("image unchanged", self.project.up().stdout)
         note(f"./x up again: {time.monotonic() - began:.1f} s")
         self.assertEqual(self.project.what_there_is()["containers"], containers)
+        run("docker", "kill", self.project.container("server-1"))
+        self.project.up()  # brings back what is missing
+        self.assertEqual(self.project.inspect("server-1")["State"]["Health"]["Status"], "healthy")
+        self.assertEqual(self.project.what_there_is()["containers"], containers)
 
     def check_confined(self):
         for service in SERVERS:
@@ -353,11 +357,21 @@ class Trouble(unittest.TestCase):
         self.addCleanup(project.remove)
         done = project.up(check=False)
         self.assertEqual(done.returncode, 1, done.stdout)
-        self.assertIn("not healthy", done.stderr)
-        self.assertIn("BUDGET is 1MiB, want 128MiB")
+        self.assertIn("not healthy: server-0 (", done.stderr)
+        self.assertIn("BUDGET is 1MiB, want 128MiB", done.stderr)
         self.assertIn("./x down removes them", done.stderr)
+        project.environment["ROWHOUSE_MEMORY_BUDGET"] = "128MiB"
+        self.assertIn("three servers are healthy", project.up().stdout)  # over what the failed start left
         project.x("down")
         self.assertEqual(project.what_there_is(), before)
+
+    def test_time_that_is_over(self):
+        project = Project("time")
+        self.addCleanup(project.remove)
+        done = project.up("--timeout", "1", check=False)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("not healthy after 1 s: server-0", done.stderr)
+        project.x("down")
 
     def test_port_that_is_taken(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:

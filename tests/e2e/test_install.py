@@ -24,7 +24,7 @@ class Installed(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, cls.folder)
         cls.prefix = os.path.join(cls.folder, "prefix")
         run("cmake", "--install", BUILD, "--prefix", cls.prefix)
-        cls.library = os.path.join(cls.prefix, "lib", "librowhouse.so.0")
+        cls.shared_object = os.path.join(cls.prefix, "lib", "librowhouse.so.0")
 
     def path(self, *names):
         return os.path.join(self.prefix, *names)
@@ -84,10 +84,10 @@ class Files(Installed):
 
 class Library(Installed):
     def test_soname(self):
-        self.assertRegex(run("readelf", "-d", self.library).stdout, r"SONAME.*\[librowhouse\.so\.0\]")
+        self.assertRegex(run("readelf", "-d", self.shared_object).stdout, r"SONAME.*\[librowhouse\.so\.0\]")
 
     def test_shows_the_public_classes_alone(self):
-        lines = run("nm", "-DC", "--defined-only", self.library).stdout.splitlines()
+        lines = run("nm", "-DC", "--defined-only", self.shared_object).stdout.splitlines()
         shown = {re.sub(r"@@?ROWHOUSE_0$", "", line.split(" ", 2)[2]) for line in lines if " A " not in line}
         strangers = [name for name in shown if not name.startswith("rowhouse::Client::")]
         self.assertEqual(sorted(strangers)[:5], [])
