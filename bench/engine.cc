@@ -64,12 +64,12 @@ Engine::~Engine() {
   rows_.reset();
 }
 
-void Engine::Fill(uint64_t rows, TableId table) {
+void Engine::FillRange(uint64_t first, uint64_t last, TableId table) {
   constexpr uint64_t kBatch = 4096;  // small beside what it fills
   std::vector<uint64_t> ids(kBatch);
   std::vector<float> gradients(kBatch * dim_, 0.5f);
-  for (uint64_t begin = 0; begin < rows; begin += kBatch) {
-    const uint64_t n = std::min(kBatch, rows - begin);
+  for (uint64_t begin = first; begin < last; begin += kBatch) {
+    const uint64_t n = std::min(kBatch, last - begin);
     std::iota(ids.begin(), ids.begin() + static_cast<long>(n), begin);
     Push(absl::MakeSpan(ids).subspan(0, n), absl::MakeSpan(gradients).subspan(0, n * dim_), table);
   }

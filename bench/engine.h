@@ -1,7 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The server's core in this process, filled with rows: what W1 pulls from and pushes to. Volatile tables, so
-// that no disk takes part. One thread at a time.
+// that no disk takes part. Pulls from any thread; the rest from one.
 
 #include <memory>
 #include <string>
@@ -20,7 +20,9 @@ class Engine {
   Engine(OptimizerKind optimizer, uint32_t dim, uint64_t memory_bytes, TableId tables = 1);
   ~Engine();
   // Rows 0 .. rows-1 of the table are pushed once.
-  void Fill(uint64_t rows, TableId table = 1);
+  void Fill(uint64_t rows, TableId table = 1) { FillRange(0, rows, table); }
+  // Rows first .. last-1.
+  void FillRange(uint64_t first, uint64_t last, TableId table = 1);
   // One pull of ids.size() * dim floats to `out`, in the calling thread.
   void Pull(absl::Span<const uint64_t> ids, float* out);
   // One push of gradients.

@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "common/check.h"
@@ -10,17 +11,23 @@
 
 namespace rowhouse::bench {
 
-RowBlock::RowBlock(size_t rows, uint32_t dim) : rows_(rows), bytes_(rows * dim * sizeof(float)), dim_(dim) {
-  void* mapped = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  RH_CHECK(mapped != MAP_FAILED);
-  madvise(mapped, bytes_, MADV_HUGEPAGE);
-  data_ = static_cast<float*>(mapped);
+HugeBlock::HugeBlock(size_t bytes)
+    : data_(mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)), bytes_(bytes) {
+  RH_CHECK(data_ != MAP_FAILED);
+  madvise(data_, bytes_, MADV_HUGEPAGE);
+}
+
+HugeBlock::~HugeBlock() { munmap(data_, bytes_); }
+
+RowBlock::RowBlock(size_t rows, uint32_t dim)
+    : memory_(rows * dim * sizeof(float)),
+      data_(static_cast<float*>(memory_.data())),
+      rows_(rows),
+      dim_(dim) {
   for (size_t i = 0; i < rows; ++i) {
     for (uint32_t c = 0; c < dim; ++c) row(i)[c] = static_cast<float>(i);
   }
 }
-
-RowBlock::~RowBlock() { munmap(data_, bytes_); }
 
 void GatherByIndex(const RowBlock& block, absl::Span<const uint32_t> indices, size_t ahead, float* out) {
   const size_t bytes = block.dim() * sizeof(float);
@@ -33,11 +40,16 @@ void GatherByIndex(const RowBlock& block, absl::Span<const uint32_t> indices, si
   }
 }
 
-HashIndex::HashIndex(absl::Span<const uint64_t> ids) {
+size_t HashIndex::CapacityFor(size_t ids) {
   size_t capacity = 16;
-  while (capacity < 2 * ids.size()) capacity *= 2;
-  slots_.assign(capacity, Slot{0, 0, 0});
-  mask_ = capacity - 1;
+  while (capacity < 2 * ids) capacity *= 2;
+  return capacity;
+}
+
+HashIndex::HashIndex(absl::Span<const uint64_t> ids)
+    : memory_(CapacityFor(ids.size()) * sizeof(Slot)),
+      slots_(static_cast<Slot*>(memory_.data())),
+      mask_(CapacityFor(ids.size()) - 1) {
   for (size_t i = 0; i < ids.size(); ++i) {
     size_t at = Home(ids[i]);
     while (slots_[at].used != 0) at = (at + 1) & mask_;
@@ -51,9 +63,14 @@ void HashIndex::Gather(const RowBlock& block, absl::Span<const uint64_t> ids, si
                        float* out) const {
   const size_t bytes = block.dim() * sizeof(float);
   std::vector<uint32_t> rows(block_ids);
+  const auto prefetch = [&](size_t begin) {
+    for (size_t i = begin; i < std::min(begin + block_ids, ids.size()); ++i)
+      __builtin_prefetch(&slots_[Home(ids[i])]);
+  };
+  prefetch(0);
   for (size_t begin = 0; begin < ids.size(); begin += block_ids) {
     const size_t n = std::min(block_ids, ids.size() - begin);
-    for (size_t i = 0; i < n; ++i) __builtin_prefetch(&slots_[Home(ids[begin + i])]);
+    prefetch(begin + block_ids);
     for (size_t i = 0; i < n; ++i) {
       size_t at = Home(ids[begin + i]);
       while (slots_[at].id != ids[begin + i]) at = (at + 1) & mask_;

@@ -11,20 +11,33 @@
 
 namespace rowhouse::bench {
 
-// `rows` rows of `dim` floats in one mapped block (huge pages asked for), row i filled with i.
+// Zeroed memory for which huge pages were asked.
+class HugeBlock {
+ public:
+  explicit HugeBlock(size_t bytes);
+  ~HugeBlock();
+  HugeBlock(const HugeBlock&) = delete;
+  HugeBlock& operator=(const HugeBlock&) = delete;
+  void* data() const { return data_; }
+
+ private:
+  void* data_;
+  const size_t bytes_;
+};
+
+// `rows` rows of `dim` floats, row i filled with i.
 class RowBlock {
  public:
   RowBlock(size_t rows, uint32_t dim);
-  ~RowBlock();
-  RowBlock(const RowBlock&) = delete;
   float* row(size_t i) { return data_ + i * dim_; }
   const float* row(size_t i) const { return data_ + i * dim_; }
   uint32_t dim() const { return dim_; }
   size_t rows() const { return rows_; }
 
  private:
-  float* data_ = nullptr;
-  size_t rows_, bytes_;
+  HugeBlock memory_;
+  float* data_;
+  size_t rows_;
   uint32_t dim_;
 };
 
@@ -35,8 +48,8 @@ void GatherByIndex(const RowBlock& block, absl::Span<const uint32_t> indices, si
 class HashIndex {
  public:
   explicit HashIndex(absl::Span<const uint64_t> ids);
-  // Two passes over blocks of ids: prefetch the slots, then look up, prefetch the rows and copy. No locks, no
-  // checks.
+  // Two passes over blocks of ids: prefetch the next block's slots, then look up, prefetch the rows and copy.
+  // No locks, no checks.
   void Gather(const RowBlock& block, absl::Span<const uint64_t> ids, size_t block_ids, float* out) const;
 
  private:
@@ -45,8 +58,10 @@ class HashIndex {
     uint32_t row;
     uint32_t used;
   };
+  static size_t CapacityFor(size_t ids);
   size_t Home(uint64_t id) const;
-  std::vector<Slot> slots_;
+  HugeBlock memory_;
+  Slot* slots_;
   uint64_t mask_;
 };
 

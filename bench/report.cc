@@ -2,13 +2,13 @@
 #include "bench/report.h"
 
 #include <fmt/core.h>
+#include <fmt/format.h>
 #include <sys/utsname.h>
 
 #include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "common/cpu_quota.h"
 
@@ -66,27 +66,45 @@ Result Alternate(const std::string& name, const std::string& workload, const std
           .goal = goal};
 }
 
-bool Report(const std::string& workload_note, const std::vector<Result>& results, const std::string& path) {
+Reporter::Reporter(const std::string& commit, const std::string& workloads) {
   utsname kernel{};
   uname(&kernel);
   const std::time_t now = std::time(nullptr);
   char date[32];
   std::strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&now));
-  nlohmann::json json;
-  json["setup"] = {{"cpu", CpuModel()},          {"cores", AvailableCpus()},    {"kernel", kernel.release},
-                   {"huge_pages", ThpSetting()}, {"version", ROWHOUSE_VERSION}, {"date", date},
-                   {"note", workload_note}};
-  for (const auto& [key, value] : json["setup"].items())
+  setup_ = {{"cpu", CpuModel()},           {"cores", AvailableCpus()},
+            {"kernel", kernel.release},    {"commit", commit.empty() ? "unknown" : commit},
+            {"flags", ROWHOUSE_CXX_FLAGS}, {"date", date},
+            {"huge_pages", ThpSetting()},  {"version", ROWHOUSE_VERSION},
+            {"workloads", workloads}};
+  for (const auto& [key, value] : setup_.items())
     fmt::print("{:<11} {}\n", key, value.is_string() ? value.get<std::string>() : value.dump());
-  fmt::print("\n{:<24} {:>12} {:>12} {:>7} {:>15} {:>6} {:>5}  {}\n", "name", "ours", "reference", "ratio",
-             "min..max", "goal", "met", "unit, workload");
-  json["results"] = nlohmann::json::array();
-  for (const Result& r : results) {
-    const bool met = r.met();
-    fmt::print("{:<24} {:>12.3g} {:>12.3g} {:>7.3f} {:>15} {:>6} {:>5}  {}, {}\n", r.name, r.ours,
-               r.reference, r.ratio, fmt::format("{:.3f}..{:.3f}", r.min, r.max),
-               r.goal == 0 ? "-" : fmt::format("{}{:.2g}", r.less_is_better ? "<=" : ">=", r.goal),
-               r.goal == 0 ? "-" : (met ? "yes" : "no"), r.unit, r.workload);
+  fmt::print("\n{:<24} {:>10} {:>10} {:>7} {:>14} {:>6} {:>5}  {}\n", "name", "ours", "reference", "ratio",
+             "min..max", "goal", "met", "unit: workload");
+  std::fflush(stdout);
+}
+
+void Reporter::Add(Result r) {
+  fmt::print("{:<24} {:>10.3g} {:>10.3g} {:>7.3f} {:>14} {:>6} {:>5}  {}: {}\n", r.name, r.ours, r.reference,
+             r.ratio, fmt::format("{:.3f}..{:.3f}", r.min, r.max),
+             r.goal == 0 ? "-" : fmt::format("{}{:.2g}", r.less_is_better ? "<=" : ">=", r.goal),
+             r.goal == 0 ? "-" : (r.met() ? "yes" : "no"), r.unit, r.workload);
+  std::fflush(stdout);
+  results_.push_back(std::move(r));
+}
+
+void Reporter::LeftOut(const std::vector<std::string>& names) {
+  left_out_.insert(left_out_.end(), names.begin(), names.end());
+}
+
+bool Reporter::Finish(const std::string& path) {
+  if (!left_out_.empty()) fmt::print("\nleft out: {}\n", fmt::join(left_out_, " "));
+  const auto met = std::count_if(results_.begin(), results_.end(), [](const Result& r) { return r.met(); });
+  fmt::print("\n{} of {} goals are met\n", met, results_.size());
+  if (path.empty()) return true;
+  nlohmann::ordered_json json = {
+      {"setup", setup_}, {"results", nlohmann::ordered_json::array()}, {"left_out", left_out_}};
+  for (const Result& r : results_) {
     json["results"].push_back({{"name", r.name},
                                {"workload", r.workload},
                                {"unit", r.unit},
@@ -97,9 +115,9 @@ bool Report(const std::string& workload_note, const std::vector<Result>& results
                                {"max", r.max},
                                {"runs", r.runs},
                                {"goal", r.goal},
-                               {"met", met}});
+                               {"less_is_better", r.less_is_better},
+                               {"met", r.met()}});
   }
-  if (path.empty()) return true;
   std::ofstream out(path);
   out << json.dump(2) << "\n";
   out.flush();

@@ -3,6 +3,7 @@
 // Results as ratios of two things measured alternately in one run: ours, and a reference.
 
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -27,8 +28,24 @@ Result Alternate(const std::string& name, const std::string& workload, const std
 // Seconds that `work` takes.
 double Seconds(const std::function<void()>& work);
 
-// Prints the setup and the results as a table on stdout; writes both as JSON to `path` unless it is empty.
-// False when it cannot.
-bool Report(const std::string& workload_note, const std::vector<Result>& results, const std::string& path);
+// Collects results, prints each as it comes, and writes all as JSON.
+//
+// Thread rule: one thread.
+class Reporter {
+ public:
+  // Prints the setup: the machine, `commit` (of the sources), compiler flags, and what the workloads are.
+  Reporter(const std::string& commit, const std::string& workloads);
+  void Add(Result result);
+  // Results that this run does not measure.
+  void LeftOut(const std::vector<std::string>& names);
+  // Says what was left out and how many goals are met; writes {"setup": ..., "results": [...]} to `path`
+  // unless it is empty. False when it cannot.
+  bool Finish(const std::string& path);
+
+ private:
+  nlohmann::ordered_json setup_;
+  std::vector<Result> results_;
+  std::vector<std::string> left_out_;
+};
 
 }  // namespace rowhouse::bench

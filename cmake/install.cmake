@@ -1,10 +1,11 @@
-# What `cmake --install` puts where, by component: server (program, config, unit, completions, man pages), library (librowhouse.so.0),
+# What `cmake --install` puts where, by component: server (program, config, unit, completions, man pages), library (librowhouse.so.0.1),
 # development (headers, CMake package, pkg-config, protos), examples (the trainer and its data, for the container image).
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 install(TARGETS rowhouse RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT server)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/rowhouse COMPONENT server)
+install(DIRECTORY docs/runbooks DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/rowhouse COMPONENT server OPTIONAL)
 # Where these go depends on the prefix, and completions and man pages are asked from the program itself.
 foreach(variable PROJECT_SOURCE_DIR PROJECT_BINARY_DIR PROJECT_VERSION CMAKE_INSTALL_BINDIR)
   install(CODE "set(${variable} \"${${variable}}\")" COMPONENT server)

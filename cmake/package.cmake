@@ -1,4 +1,4 @@
-# The Debian packages, made by `cpack -G DEB` in a built tree: rowhouse (server and command line), librowhouse0, librowhouse-dev.
+# The Debian packages, made by `cpack -G DEB` in a built tree: rowhouse (server and command line), librowhouse0.1, librowhouse-dev.
 set(debian ${PROJECT_SOURCE_DIR}/deploy/debian)
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME rowhouse)
@@ -33,7 +33,7 @@ if(EXISTS ${PROJECT_SOURCE_DIR}/deploy/config/rowhouse.yaml)
   list(APPEND CPACK_DEBIAN_SERVER_PACKAGE_CONTROL_EXTRA ${debian}/conffiles)
 endif()
 
-set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME librowhouse${PROJECT_VERSION_MAJOR})
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME librowhouse${ROWHOUSE_SOVERSION})
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
 set(CPACK_DEBIAN_LIBRARY_DESCRIPTION "client library of the Rowhouse parameter server
 Pulls rows and pushes gradients that are applied exactly once; has a server
@@ -42,7 +42,7 @@ for use inside of one process.")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME librowhouse-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SHLIBDEPS OFF)
-set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "librowhouse${PROJECT_VERSION_MAJOR} (= ${PROJECT_VERSION}), libabsl-dev")
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "librowhouse${ROWHOUSE_SOVERSION} (= ${PROJECT_VERSION}), libabsl-dev")
 set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "client library of the Rowhouse parameter server, headers
 Headers, CMake package, pkg-config file and the proto files of the protocol.")
 

@@ -2,6 +2,7 @@
 #include "common/file_system.h"
 
 #include "absl/strings/str_cat.h"
+#include "common/failpoint.h"
 #include "common/status_macros.h"
 
 namespace rowhouse {
@@ -39,12 +40,14 @@ absl::StatusOr<std::string> ReadFile(FileSystem& fs, const std::string& path, ui
 absl::Status ReplaceFileDurably(FileSystem& fs, const std::string& path, std::string_view content) {
   const std::string temporary = path + ".tmp";
   absl::Status status = WriteSynced(fs, temporary, content);
+  RH_FAILPOINT_FAIL(kMetaTemporary, status);
   if (status.ok()) status = fs.Rename(temporary, path);
   if (!status.ok()) {
     fs.Remove(temporary)
         .IgnoreError();  // the first failure is the one to tell; the next try truncates what is left
     return status;
   }
+  RH_FAILPOINT_RETURN(kMetaDirectory);
   return fs.SyncDirectory(DirectoryOf(path));
 }
 

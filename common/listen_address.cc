@@ -46,6 +46,7 @@ absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view what, std::str
     return wrong("an IPv6 address needs brackets");
   }
   if (host.empty()) return wrong("it has no host");
+  if (host.find_first_of("[]") != std::string_view::npos) return wrong("brackets are for an IPv6 address");
   out.host = std::string(host);
   const std::string port(text.substr(colon + 1));
   uint32_t number = 0;

@@ -19,9 +19,9 @@
 namespace rowhouse {
 
 namespace logging_internal {
-// Info, until SetLogLevels says otherwise.
-std::array<std::atomic<int>, kLogModules.size()> levels = {2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2};
-static_assert(spdlog::level::info == 2);
+// Warnings, until SetLogLevels says otherwise.
+std::array<std::atomic<int>, kLogModules.size()> levels = {3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3};
+static_assert(spdlog::level::warn == 3);
 }  // namespace logging_internal
 
 namespace {
@@ -69,16 +69,42 @@ absl::StatusOr<ModuleLevels> ParseModules(std::string_view text) {
   return out;
 }
 
+thread_local std::string_view current_request_id;
+
 void Append(std::string_view text, spdlog::memory_buf_t& dest) {
   dest.append(text.data(), text.data() + text.size());
 }
 
-// The message as a JSON string, quotes included; bytes that are not UTF-8 become the replacement character.
+// Quotes included; bytes that are not UTF-8 become the replacement character.
+void AppendJsonString(std::string_view text, spdlog::memory_buf_t& dest) {
+  Append(nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), dest);
+}
+
+std::string_view ModuleOf(const spdlog::details::log_msg& message) {
+  // Null where the macros were not used.
+  const char* const path = message.source.filename;
+  return kLogModules[LogModuleOf(path == nullptr ? "" : path)];
+}
+
+class ModuleFlag : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& dest) override {
+    Append(ModuleOf(message), dest);
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<ModuleFlag>(); }
+};
+
+// The last members of the object: the request's id, which comes from outside, when there is one; the message.
 class JsonMessageFlag : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& dest) override {
-    const nlohmann::json text(std::string(message.payload.data(), message.payload.size()));
-    Append(text.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), dest);
+    if (!current_request_id.empty()) {
+      Append("\"request_id\":", dest);
+      AppendJsonString(current_request_id, dest);
+      dest.push_back(',');
+    }
+    Append("\"msg\":", dest);
+    AppendJsonString({message.payload.data(), message.payload.size()}, dest);
   }
   std::unique_ptr<custom_flag_formatter> clone() const override {
     return std::make_unique<JsonMessageFlag>();
@@ -131,23 +157,51 @@ absl::Status ValidateLogModules(std::string_view modules) { return ParseModules(
 
 std::unique_ptr<spdlog::formatter> MakeLogFormatter(std::string_view format) {
   auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
-  formatter->add_flag<LevelFlag>('*');
+  formatter->add_flag<LevelFlag>('*').add_flag<ModuleFlag>('?');
   if (format == "json") {
     formatter->add_flag<JsonMessageFlag>('&');
-    formatter->set_pattern(R"({"ts":"%Y-%m-%dT%H:%M:%S.%fZ","level":"%*","msg":%&})");
+    formatter->set_pattern(R"({"ts":"%Y-%m-%dT%H:%M:%S.%fZ","level":"%*","module":"%?",%&})");
   } else {
     formatter->add_flag<TextMessageFlag>('&');
-    formatter->set_pattern("%Y-%m-%dT%H:%M:%S.%fZ %* %&");
+    formatter->set_pattern("%Y-%m-%dT%H:%M:%S.%fZ %* [%?] %&");
   }
   return formatter;
 }
 
-void InitLogging(std::string_view level, std::string_view format, std::string_view modules) {
+LogRequestScope::LogRequestScope(std::string_view request_id) : before_(current_request_id) {
+  current_request_id = request_id;
+}
+
+LogRequestScope::~LogRequestScope() { current_request_id = before_; }
+
+namespace {
+
+std::shared_ptr<spdlog::logger> MakeLogger(std::string_view format) {
   auto logger =
       std::make_shared<spdlog::logger>("rowhouse", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   logger->set_formatter(MakeLogFormatter(format));
   logger->flush_on(spdlog::level::debug);
-  spdlog::set_default_logger(std::move(logger));
+  logger->set_level(spdlog::level::debug);  // the macros have asked for the module's level
+  return logger;
+}
+
+// Never destroyed: threads may log until the process ends.
+std::shared_ptr<spdlog::logger>& Slot() {
+  static auto* const slot = new std::shared_ptr<spdlog::logger>(MakeLogger("text"));
+  return *slot;
+}
+
+}  // namespace
+
+spdlog::logger* logging_internal::Logger() { return Slot().get(); }
+
+std::shared_ptr<spdlog::logger> SwapLogger(std::shared_ptr<spdlog::logger> logger) {
+  logger->set_level(spdlog::level::debug);
+  return std::exchange(Slot(), std::move(logger));
+}
+
+void InitLogging(std::string_view level, std::string_view format, std::string_view modules) {
+  SwapLogger(MakeLogger(format));
   SetLogLevels(level, modules);
 }
 
@@ -155,14 +209,11 @@ void SetLogLevels(std::string_view level, std::string_view modules) {
   const auto found = Levels().find(level);
   const spdlog::level::level_enum common = found == Levels().end() ? spdlog::level::info : found->second;
   const auto own = ParseModules(modules);
-  spdlog::level::level_enum lowest = common;
   for (size_t i = 0; i < kLogModules.size(); ++i) {
     spdlog::level::level_enum mine = common;
     if (own.ok() && own->count(kLogModules[i]) != 0) mine = own->at(kLogModules[i]);
     logging_internal::levels[i].store(mine, std::memory_order_relaxed);
-    lowest = std::min(lowest, mine);
   }
-  spdlog::default_logger_raw()->set_level(lowest);
 }
 
 }  // namespace rowhouse

@@ -14,7 +14,7 @@ namespace rowhouse {
 
 class MemoryFileSystem : public FileSystem {
  public:
-  virtual ~MemoryFileSystem() = default;
+  ~MemoryFileSystem() override = default;
   // Power loss: every file goes back to its bytes at its last Sync, every directory to its entries at its
   // last SyncDirectory. Open file objects fail from then on, and locks are free again. Directories made by
   // CreateDirectories stay.

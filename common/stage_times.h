@@ -35,8 +35,9 @@ class StageTimes {
   std::string ToText() const {
     std::string text;
     for (size_t i = 0; i < count_; ++i) {
-      const double tenths = static_cast<double>((stages_[i].nanos + 50'000) / 100'000);
-      absl::StrAppend(&text, i == 0 ? "" : ", ", stages_[i].name, " ", tenths / 10, " ms");
+      const auto tenths = (stages_[i].nanos + 50'000) / 100'000;  // of a millisecond, rounded
+      absl::StrAppend(&text, i == 0 ? "" : ", ", stages_[i].name, " ", static_cast<double>(tenths) / 10,
+                      " ms");
     }
     return text;
   }

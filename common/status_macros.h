@@ -19,7 +19,10 @@
 
 // Assigns the value of `expr` (an absl::StatusOr) to `lhs`, or returns its status.
 #define RH_ASSIGN_OR_RETURN(lhs, expr) RH_ASSIGN_OR_RETURN_(RH_CONCAT_(rh_or_, __LINE__), lhs, expr)
+// Names and a declaration, which take no parentheses.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 #define RH_ASSIGN_OR_RETURN_(var, lhs, expr) \
   auto var = (expr);                         \
   if (!var.ok()) return var.status();        \
   lhs = std::move(var).value()
+// NOLINTEND(bugprone-macro-parentheses)

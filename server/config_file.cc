@@ -1,10 +1,12 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #include "server/config_file.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <set>
+#include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "common/file_system.h"
@@ -15,6 +17,7 @@ namespace rowhouse::server {
 namespace {
 
 constexpr uint64_t kMaxConfigBytes = 1 << 20;
+constexpr char kWantMapping[] = "want a mapping of sections to their keys";
 
 // A sequence becomes its items joined by commas, nothing becomes an empty text.
 absl::StatusOr<std::string> TextOf(const OptionEntry& entry, const YAML::Node& value) {
@@ -24,7 +27,7 @@ absl::StatusOr<std::string> TextOf(const OptionEntry& entry, const YAML::Node& v
   if (!entry.is_list()) return absl::InvalidArgumentError("want a single value, got a list");
   std::string joined;
   for (const YAML::Node& item : value) {
-    if (!item.IsScalar() || item.Scalar().find(',') != std::string::npos)
+    if (!item.IsScalar() || item.Scalar().empty() || item.Scalar().find(',') != std::string::npos)
       return absl::InvalidArgumentError("want a list of single values");
     absl::StrAppend(&joined, joined.empty() ? "" : ",", item.Scalar());
   }
@@ -49,22 +52,51 @@ std::string NearestKey(const std::string& section, const std::string& name) {
   return NearestWord(key, keys);
 }
 
+// Sees where documents begin, and nothing else of them.
+class DocumentStarts final : public YAML::EventHandler {
+ public:
+  std::vector<YAML::Mark> marks;     // of their markers, where they have one
+  std::vector<YAML::Mark> contents;  // of what is in them
+
+  void OnDocumentStart(const YAML::Mark& mark) override { marks.push_back(mark); }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { Note(mark); }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { Note(mark); }
+  void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t, const std::string&) override {
+    Note(mark);
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {
+    Note(mark);
+  }
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {
+    Note(mark);
+  }
+  void OnMapEnd() override {}
+
+ private:
+  void Note(const YAML::Mark& mark) {
+    if (contents.size() < marks.size()) contents.push_back(mark);
+  }
+};
+
 class Parser {
  public:
   Parser(std::string name, ServerOptions* options, Origins* origins)
       : name_(std::move(name)), options_(options), origins_(origins) {}
 
   absl::Status Document(const std::string& text) {
-    std::vector<YAML::Node> documents;
+    YAML::Node root;
     try {
-      documents = YAML::LoadAll(text);
+      RH_RETURN_IF_ERROR(OneDocument(text));
+      root = YAML::Load(text);
     } catch (const YAML::Exception& error) {  // yaml-cpp knows no other way to say it
       return At(error.mark, error.msg);
     }
-    if (documents.size() > 1) return At(documents[1].Mark(), "a second document: want one");
-    if (documents.empty() || documents[0].IsNull()) return absl::OkStatus();
-    const YAML::Node& root = documents[0];
-    if (!root.IsMap()) return At(root.Mark(), "want a mapping of sections to their keys");
+    if (root.IsNull()) return absl::OkStatus();
+    if (!root.IsMap()) return At(root.Mark(), kWantMapping);
     const std::vector<std::string> sections = OptionSections();
     std::set<std::string> seen;
     for (const auto& pair : root) {
@@ -80,6 +112,18 @@ class Parser {
   }
 
  private:
+  // Before a stray comma or bracket yaml-cpp 0.7 sees an empty document, and another, without end.
+  absl::Status OneDocument(const std::string& text) const {
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    DocumentStarts starts;
+    while (starts.marks.size() < 2 && parser.HandleNextDocument(starts)) {
+    }
+    if (starts.marks.size() < 2) return absl::OkStatus();
+    const bool stuck = starts.marks[0].pos == starts.marks[1].pos;
+    return At(starts.contents.back(), stuck ? kWantMapping : "a second document: want one");
+  }
+
   absl::Status At(const YAML::Mark& mark, const std::string& what) const {
     return absl::InvalidArgumentError(absl::StrCat(name_, ":", mark.line + 1, ": ", what));
   }

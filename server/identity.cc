@@ -10,8 +10,10 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "common/crc32c.h"
+#include "common/failpoint.h"
 #include "common/logging.h"
 #include "common/status_macros.h"
+#include "server/checkpoint/sealed_json.h"
 
 namespace rowhouse::server {
 namespace {
@@ -20,10 +22,12 @@ using nlohmann::json;
 
 constexpr uint32_t kFormatVersion = 1;
 constexpr uint64_t kMaxFileBytes = 1 << 20;
+constexpr int kMaxDepth = 2;  // the object, its list
 constexpr char kLockName[] = "LOCK";
 constexpr char kIdentityName[] = "IDENTITY";
 constexpr char kStartedName[] = "STARTED";
 constexpr char kGenerationName[] = "GENERATION";
+constexpr char kFirstStartName[] = ".restored";  // until a restored directory is served
 
 std::string Hex(uint64_t value) { return absl::StrFormat("%016x", value); }
 
@@ -45,7 +49,7 @@ std::string Seal(json object) {
 }
 
 absl::StatusOr<json> Unseal(const std::string& path, const std::string& text) {
-  json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  json object = ParseBounded(text, kMaxDepth);
   if (object.is_discarded() || !object.is_object()) return Damaged(path, "it is not a JSON object");
   const auto version = object.find("format_version");
   if (version == object.end() || !version->is_number_unsigned())
@@ -64,10 +68,11 @@ absl::StatusOr<json> Unseal(const std::string& path, const std::string& text) {
   return object;
 }
 
-absl::StatusOr<uint64_t> NumberOf(const std::string& path, const json& object, const char* key) {
+absl::StatusOr<uint64_t> NumberOf(const std::string& path, const json& object, const char* key,
+                                  uint64_t most = UINT64_MAX) {
   const auto found = object.find(key);
-  if (found == object.end() || !found->is_number_unsigned())
-    return Damaged(path, absl::StrCat(key, " is not a number"));
+  if (found == object.end() || !found->is_number_unsigned() || found->get<uint64_t>() > most)
+    return Damaged(path, absl::StrCat(key, " is not a number of 0 to ", most));
   return found->get<uint64_t>();
 }
 
@@ -125,15 +130,30 @@ std::string EncodeGeneration(uint64_t generation) {
   return Seal({{"format_version", kFormatVersion}, {"volatile_generation", generation}});
 }
 
-absl::StatusOr<Generation> NextGeneration(FileSystem& fs, const std::string& path) {
+absl::StatusOr<Generation> NextGeneration(FileSystem& fs, const std::string& path, bool keep) {
   RH_ASSIGN_OR_RETURN(const bool exists, fs.Exists(path));
   if (!exists) return Damaged(path, "it is missing, and rows of volatile tables could rise again without it");
   RH_ASSIGN_OR_RETURN(const std::string text, ReadFile(fs, path, kMaxFileBytes));
   RH_ASSIGN_OR_RETURN(const json object, Unseal(path, text));
-  RH_ASSIGN_OR_RETURN(const uint64_t last, NumberOf(path, object, "volatile_generation"));
-  if (last >= UINT32_MAX) return Damaged(path, "volatile_generation has run out");
+  RH_ASSIGN_OR_RETURN(const uint64_t last, NumberOf(path, object, "volatile_generation", UINT32_MAX));
+  if (last < kDurableGeneration) return Damaged(path, "volatile_generation is that of no rows");
+  if (keep) return static_cast<Generation>(last);
+  if (last == UINT32_MAX) return Damaged(path, "volatile_generation has run out");
+  RH_FAILPOINT_RETURN(kMetaGeneration);
   RH_RETURN_IF_ERROR(ReplaceFileDurably(fs, path, EncodeGeneration(last + 1)));
   return static_cast<Generation>(last + 1);
+}
+
+// A directory restored for so many servers, whose addresses were not known then, gets them with its first
+// start.
+absl::Status AdoptServers(FileSystem& fs, const std::string& path, const std::vector<std::string>& servers,
+                          Identity* identity) {
+  const bool named = std::any_of(identity->servers.begin(), identity->servers.end(),
+                                 [](const std::string& server) { return !server.empty(); });
+  if (named || identity->servers.empty() || identity->servers.size() != servers.size())
+    return absl::OkStatus();
+  identity->servers = servers;
+  return ReplaceFileDurably(fs, path, EncodeIdentity(*identity));
 }
 
 uint64_t DrawId(RandomSource& random) {
@@ -151,10 +171,36 @@ absl::Status Explain(const std::string& directory, const absl::Status& status) {
 
 }  // namespace
 
+absl::Status MakeRestoredIdentity(FileSystem& fs, const IdentityRequest& request,
+                                  const ClusterIdentity& ids) {
+  const std::string& directory = request.data_directory;
+  const Identity identity{
+      .cluster = ids.cluster,
+      .history = ids.history,
+      .server = request.server,
+      .servers = request.servers.size() > 1 ? request.servers : std::vector<std::string>(),
+      .partitions = request.partitions,
+      .map_version = 1};
+  RH_RETURN_IF_ERROR(ReplaceFileDurably(fs, absl::StrCat(directory, "/", kGenerationName),
+                                        EncodeGeneration(kRestoredVolatileGeneration)));
+  RH_RETURN_IF_ERROR(ReplaceFileDurably(fs, absl::StrCat(directory, "/", kFirstStartName), ""));
+  return ReplaceFileDurably(fs, absl::StrCat(directory, "/", kIdentityName), EncodeIdentity(identity));
+}
+
+absl::Status NoteServing(FileSystem& fs, const std::string& data_directory) {
+  const std::string path = absl::StrCat(data_directory, "/", kFirstStartName);
+  RH_ASSIGN_OR_RETURN(const bool exists, fs.Exists(path));
+  if (!exists) return absl::OkStatus();
+  RH_FAILPOINT_RETURN(kRestoreServing);
+  RH_RETURN_IF_ERROR(fs.Remove(path));
+  return fs.SyncDirectory(data_directory);
+}
+
 absl::Status NoteStarted(FileSystem& fs, const std::string& data_directory) {
   const std::string path = absl::StrCat(data_directory, "/", kStartedName);
   RH_ASSIGN_OR_RETURN(const bool exists, fs.Exists(path));
   if (exists) return absl::OkStatus();
+  RH_FAILPOINT_RETURN(kMetaStarted);
   return ReplaceFileDurably(fs, path, Seal({{"format_version", kFormatVersion}}));
 }
 
@@ -199,8 +245,8 @@ absl::StatusOr<Identity> DecodeIdentity(const std::string& path, const std::stri
   Identity identity;
   RH_ASSIGN_OR_RETURN(identity.cluster, HexOf(path, object, "cluster"));
   RH_ASSIGN_OR_RETURN(identity.history, HexOf(path, object, "history"));
-  RH_ASSIGN_OR_RETURN(const uint64_t server, NumberOf(path, object, "server"));
-  RH_ASSIGN_OR_RETURN(const uint64_t partitions, NumberOf(path, object, "partitions"));
+  RH_ASSIGN_OR_RETURN(const uint64_t server, NumberOf(path, object, "server", UINT32_MAX));
+  RH_ASSIGN_OR_RETURN(const uint64_t partitions, NumberOf(path, object, "partitions", UINT32_MAX));
   RH_ASSIGN_OR_RETURN(identity.map_version, NumberOf(path, object, "map_version"));
   identity.server = static_cast<ServerId>(server);
   identity.partitions = static_cast<uint32_t>(partitions);
@@ -211,6 +257,13 @@ absl::StatusOr<Identity> DecodeIdentity(const std::string& path, const std::stri
     identity.servers.push_back(address.get<std::string>());
   }
   return identity;
+}
+
+absl::Status CheckNotHeld(FileSystem& fs, const std::string& data_directory) {
+  const std::string path = absl::StrCat(data_directory, "/", kLockName);
+  RH_ASSIGN_OR_RETURN(const bool exists, fs.Exists(path));
+  if (!exists) return absl::OkStatus();
+  return Explain(data_directory, fs.Lock(path).status());
 }
 
 absl::StatusOr<DataDirectory> OpenDataDirectory(
@@ -232,6 +285,7 @@ absl::StatusOr<DataDirectory> OpenDataDirectory(
   if (*exists) {
     RH_ASSIGN_OR_RETURN(const std::string text, ReadFile(fs, identity_path, kMaxFileBytes));
     RH_ASSIGN_OR_RETURN(out.identity, DecodeIdentity(identity_path, text));
+    RH_RETURN_IF_ERROR(AdoptServers(fs, identity_path, servers, &out.identity));
     RH_RETURN_IF_ERROR(CheckRequest(out.identity, request, servers));
     RH_ASSIGN_OR_RETURN(out.started_before, fs.Exists(absl::StrCat(directory, "/", kStartedName)));
   } else {
@@ -252,12 +306,14 @@ absl::StatusOr<DataDirectory> OpenDataDirectory(
     // The generation comes first: a directory with an identity always has one.
     RH_RETURN_IF_ERROR(
         Explain(directory, ReplaceFileDurably(fs, generation_path, EncodeGeneration(kDurableGeneration))));
+    RH_FAILPOINT_RETURN(kMetaIdentity);
     RH_RETURN_IF_ERROR(
         Explain(directory, ReplaceFileDurably(fs, identity_path, EncodeIdentity(out.identity))));
     RH_LOG_INFO("data directory {} created: cluster {}, history {}, server {}, {} partitions", directory,
                 Hex(ids.cluster), Hex(ids.history), request.server, request.partitions);
   }
-  auto generation = NextGeneration(fs, generation_path);
+  RH_ASSIGN_OR_RETURN(out.restored, fs.Exists(absl::StrCat(directory, "/", kFirstStartName)));
+  auto generation = NextGeneration(fs, generation_path, /*keep=*/out.restored);
   if (!generation.ok()) return Explain(directory, generation.status());
   out.volatile_generation = *generation;
   const std::string& log = request.log_directory;

@@ -53,6 +53,9 @@ struct DataDirectory {
   Generation volatile_generation = 0;  // one more than at the last start, above kDurableGeneration
   bool created = false;
   bool started_before = false;  // a start was finished: what every start leaves must be there
+  // A restore made the directory and no start has served it yet: rows of volatile tables lie in spill under
+  // volatile_generation, and the log completes them. Until NoteServing.
+  bool restored = false;
 };
 
 // Locks the directory, checks that it is the asked server's, or makes it so when it is new or empty. Server 0
@@ -62,6 +65,17 @@ struct DataDirectory {
 absl::StatusOr<DataDirectory> OpenDataDirectory(
     FileSystem& fs, RandomSource& random, const IdentityRequest& request,
     const std::function<absl::StatusOr<ClusterIdentity>()>& fetch);
+
+// FailedPrecondition, with its pid, when a process holds the directory. Writes nothing where there is none.
+absl::Status CheckNotHeld(FileSystem& fs, const std::string& data_directory);
+
+// Turns a directory that a restore has filled into a data directory: the last step of the restore. `servers`
+// of the request may be empty strings: the first start's list is taken.
+absl::Status MakeRestoredIdentity(FileSystem& fs, const IdentityRequest& request, const ClusterIdentity& ids);
+// Of such a directory's volatile rows, before it has an identity.
+inline constexpr Generation kRestoredVolatileGeneration = kDurableGeneration + 1;
+// Requests are about to be taken: DataDirectory::restored is over.
+absl::Status NoteServing(FileSystem& fs, const std::string& data_directory);
 
 // Notes that a start was finished. From then on a missing META (`keeps_meta`), log or spill is a loss, and no
 // first start: DataLoss from CheckComplete, naming what is missing and where.

@@ -17,6 +17,8 @@ class LiveOptions {
   void Set(const ServerOptions& options) {
     drain_timeout_ms_.store(options.drain_timeout_ms, std::memory_order_relaxed);
     slow_request_ms_.store(options.slow_request_ms, std::memory_order_relaxed);
+    checkpoint_every_ms_.store(options.checkpoint_every_ms, std::memory_order_relaxed);
+    checkpoint_keep_.store(options.checkpoint_keep, std::memory_order_relaxed);
   }
 
   absl::Duration drain_timeout() const {
@@ -26,10 +28,17 @@ class LiveOptions {
   absl::Duration slow_request() const {
     return absl::Milliseconds(slow_request_ms_.load(std::memory_order_relaxed));
   }
+  // Zero: only when asked.
+  absl::Duration checkpoint_every() const {
+    return absl::Milliseconds(checkpoint_every_ms_.load(std::memory_order_relaxed));
+  }
+  uint32_t checkpoint_keep() const { return checkpoint_keep_.load(std::memory_order_relaxed); }
 
  private:
   std::atomic<int64_t> drain_timeout_ms_{0};
   std::atomic<int64_t> slow_request_ms_{0};
+  std::atomic<int64_t> checkpoint_every_ms_{0};
+  std::atomic<uint32_t> checkpoint_keep_{5};
 };
 
 }  // namespace rowhouse::server

@@ -278,6 +278,33 @@ void AddWork(std::vector<OptionEntry>* table) {
                           .flag_name = "disk-low-water",
                           .help = "Pushes are refused while a disk has less free than this"},
                          &ServerOptions::disk_low_water_bytes, 0, 1ull << 46));
+  table->push_back(
+      Text({.key = "checkpoint.directory",
+            .flag_name = "checkpoint-directory",
+            .placeholder = "DIR",
+            .help = "Directory of checkpoints, one that all servers reach; empty: none can be made"},
+           &ServerOptions::checkpoint_directory));
+  table->push_back(Duration<int64_t>({.key = "checkpoint.every",
+                                      .flag_name = "checkpoint-every",
+                                      .help = "Server 0 makes a checkpoint so often; 0s: only when asked",
+                                      .reloads = true},
+                                     &ServerOptions::checkpoint_every_ms, 0, 30ll * 24 * 3600 * 1000));
+  table->push_back(Number({.key = "checkpoint.keep",
+                           .flag_name = "checkpoint-keep",
+                           .help = "Scheduled checkpoints that stay; older ones are removed",
+                           .reloads = true},
+                          &ServerOptions::checkpoint_keep, 1u, 10'000u));
+  table->push_back(
+      Switch({.key = "checkpoint.keep_log",
+              .flag_name = "checkpoint-keep-log",
+              .help = "Keep the log since the newest checkpoint, which barriers need; costs disk"},
+             &ServerOptions::checkpoint_keep_log));
+  table->push_back(Text({.key = "restore.from",
+                         .flag_name = "restore-from",
+                         .placeholder = "PATH",
+                         .help = "Folder of the checkpoint or barrier that the first start on an empty data "
+                                 "directory begins with; later starts leave it alone"},
+                        &ServerOptions::restore_from));
   table->push_back(Number({.key = "threads.workers",
                            .flag_name = "worker-threads",
                            .help = "Threads that apply pushes; 0: as many as the CPU quota"},
@@ -390,6 +417,8 @@ std::string SectionHelp(std::string_view section) {
       {"cluster", "Which servers there are: the same on all of them, but for server_index."},
       {"log", "The push log, which keeps acknowledged pushes. Not the messages on stderr: see logging."},
       {"disk", "What it leaves free."},
+      {"checkpoint", "Images of the whole cluster at one moment."},
+      {"restore", "What a first start begins with."},
       {"threads", "How much it does at the same time."},
       {"drain", "How it stops."},
       {"logging",

@@ -11,10 +11,13 @@
 #include "common/listen_address.h"
 #include "common/logging.h"
 #include "common/metrics.h"
+#include "common/random.h"
 #include "common/status_macros.h"
+#include "server/checkpoint/checkpoint_share.h"
+#include "server/checkpoint/coordinator.h"
 #include "server/executors.h"
 #include "server/file_limit.h"
-#include "server/free_port.h"
+#include "server/first_contact.h"
 #include "server/health_monitor.h"
 #include "server/http_endpoint.h"
 #include "server/identity.h"
@@ -23,50 +26,20 @@
 #include "server/memory_plan.h"
 #include "server/meta/remote_meta_store.h"
 #include "server/meta/table_catalog.h"
+#include "server/optimizer/kernels.h"
 #include "server/partition/partition_set.h"
+#include "server/restore_directory.h"
 #include "server/row/tiered_row_store.h"
+#include "server/rpc/checkpoint_step.h"
 #include "server/rpc/grpc_transport.h"
 #include "server/rpc/request_router.h"
 #include "server/server_metrics.h"
 #include "server/server_tables.h"
 #include "server/spill/spill_store.h"
+#include "server/start_progress.h"
 
 namespace rowhouse::server {
 namespace {
-
-constexpr absl::Duration kFirstContact = absl::Seconds(60);  // how long a new server waits for server 0
-
-// Asks server 0 of a new cluster which cluster it is, until it answers.
-absl::StatusOr<ClusterIdentity> FetchClusterIdentity(const std::string& address) {
-  const auto server_0 = MakeRemoteMetaStore(0, address, {.deadline = absl::Seconds(2)});
-  const absl::Time give_up = absl::Now() + kFirstContact;
-  RH_LOG_INFO("first start: asking server 0 ({}) for the cluster's identity", address);
-  while (true) {
-    const auto range = server_0->Range("counter/");
-    if (range.ok()) return ClusterIdentity{.cluster = range->cluster, .history = range->history};
-    if (absl::Now() > give_up) {
-      return absl::UnavailableError(
-          absl::StrCat("a server's first start needs server 0: ", range.status().message(), ", for ",
-                       absl::FormatDuration(kFirstContact), "; start it, or correct --servers"));
-    }
-    RH_LOG_INFO("waiting for server 0: {}", std::string(range.status().message()));
-    absl::SleepFor(absl::Milliseconds(200));
-  }
-}
-
-// A directory of another cluster is refused here, where it can be said; while server 0 does not answer, the
-// catalog, which takes nothing from another cluster's store, goes on asking.
-absl::Status CheckSameCluster(const ServerOptions& options, const Identity& identity) {
-  const auto server_0 = MakeRemoteMetaStore(0, options.servers[0], {.deadline = absl::Seconds(2)});
-  const auto range = server_0->Range("counter/");
-  if (!range.ok() || (range->cluster == identity.cluster && range->history == identity.history))
-    return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrFormat(
-      "data directory %s is of cluster %016x (history %016x), server 0 (%s) is of cluster %016x (history "
-      "%016x): correct --data-dir or --servers, or use an empty directory",
-      options.data_directory, identity.cluster, identity.history, options.servers[0], range->cluster,
-      range->history));
-}
 
 std::string LogDirectory(const ServerOptions& options) {
   return options.log_directory.empty() ? options.data_directory + "/log" : options.log_directory;
@@ -90,13 +63,16 @@ class ServerImpl final : public Server {
   std::string state() const override { return StateAndReason().first; }
 
  private:
+  absl::Status BindAddress();
+  absl::Status ListenForHttp();
+  absl::Status RestoreIfAsked(const IdentityRequest& request);
   absl::Status OpenDirectory();
   absl::Status OpenRows();
   absl::Status RecoverPartitions();
   absl::Status OpenCatalog();
+  absl::Status MakeCheckpoints();
   void MakeServices();
   absl::Status Listen();
-  absl::Status ListenForHttp();
   absl::StatusOr<absl::Duration> RequestDrain();
   std::pair<std::string, std::string> StateAndReason() const;
   std::vector<std::string> FailingChecks() const;
@@ -107,8 +83,9 @@ class ServerImpl final : public Server {
   LiveOptions live_;
   MemoryLedger ledger_;
   MetricsRegistry metrics_;
+  StartProgress progress_{SystemClock()};
+  std::unique_ptr<ConnectionAcceptor> bound_;  // until the transport takes it; null: no listener
   DataDirectory directory_;
-  std::string listen_on_;  // with a port; empty: no listener
   std::shared_ptr<const PartitionMap> map_;
   std::unique_ptr<SpillStore> spill_;
   Executors executors_;
@@ -119,11 +96,15 @@ class ServerImpl final : public Server {
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<ServerTables> target_;
   std::unique_ptr<TableCatalog> catalog_;
+  std::unique_ptr<CheckpointShare> share_;
+  std::vector<std::unique_ptr<CheckpointMember>> remote_shares_;
+  std::unique_ptr<CheckpointCoordinator> coordinator_;  // where partition 0 is owned
   std::unique_ptr<LiveServerInfo> info_;
   Admission admission_{&ledger_};
   HealthService health_;
   std::unique_ptr<EmbeddingService> embedding_;
   std::unique_ptr<AdminService> admin_;
+  std::unique_ptr<CheckpointService> checkpoint_;
   std::unique_ptr<InternalService> internal_;
   std::unique_ptr<RequestRouter> router_;
   std::unique_ptr<GrpcTransport> transport_;
@@ -147,6 +128,8 @@ void ServerImpl::Drain() {
   health_.SetServing(false);
   if (transport_ != nullptr) transport_->Drain(live_.drain_timeout());
   http_.reset();
+  if (coordinator_ != nullptr) coordinator_->Stop();
+  if (share_ != nullptr) share_->Stop();
   if (catalog_ != nullptr) catalog_->Stop();
   if (partitions_ != nullptr) partitions_->Stop();  // syncs the log
 }
@@ -168,13 +151,18 @@ absl::StatusOr<absl::Duration> ServerImpl::RequestDrain() {
 }
 
 absl::Status ServerImpl::Build() {
+  RH_LOG_DEBUG("rows are updated with {} instructions", SimdTargetName());
   RH_RETURN_IF_ERROR(RaiseOpenFileLimit());
   ApplyPlan(plan_, &ledger_);
   Buffer::SetPoolLimit(plan_.buffer_pool_bytes);
+  // An address that cannot be had is told before anything is written.
+  RH_RETURN_IF_ERROR(BindAddress());
+  RH_RETURN_IF_ERROR(ListenForHttp());
   RH_RETURN_IF_ERROR(OpenDirectory());
   RH_RETURN_IF_ERROR(OpenRows());
   RH_RETURN_IF_ERROR(RecoverPartitions());
   RH_RETURN_IF_ERROR(OpenCatalog());
+  RH_RETURN_IF_ERROR(MakeCheckpoints());
   MakeServices();
   RegisterServerMetrics({.ledger = &ledger_,
                          .rows = rows_.get(),
@@ -182,11 +170,36 @@ absl::Status ServerImpl::Build() {
                          .partitions = partitions_.get(),
                          .memory_budget_bytes = options_.memory_budget_bytes},
                         &metrics_);
+  RH_RETURN_IF_ERROR(NoteServing(*PosixFileSystem(), options_.data_directory));
   RH_RETURN_IF_ERROR(Listen());
-  RH_RETURN_IF_ERROR(ListenForHttp());
   RH_RETURN_IF_ERROR(NoteStarted(*PosixFileSystem(), options_.data_directory));
+  progress_.End();
   catalog_->Start();
+  if (coordinator_ != nullptr) coordinator_->Start();
   monitor_ = std::make_unique<HealthMonitor>([this] { return StateAndReason().first == "ready"; }, &health_);
+  return absl::OkStatus();
+}
+
+absl::Status ServerImpl::RestoreIfAsked(const IdentityRequest& request) {
+  RH_ASSIGN_OR_RETURN(const bool must,
+                      MustRestore(*PosixFileSystem(), options_.data_directory, options_.restore_from));
+  if (!must) return absl::OkStatus();
+  RH_LOG_INFO("restoring from {}", options_.restore_from);
+  progress_.Begin("restoring", "MiB read");
+  const auto progress = [this](uint64_t done, uint64_t total) {
+    progress_.Tell(done >> 20, total >> 20);
+    return true;
+  };
+  RH_ASSIGN_OR_RETURN(const Restored restored, RestoreDirectory(
+                                                   *PosixFileSystem(),
+                                                   {.checkpoint = options_.restore_from,
+                                                    .identity = request,
+                                                    .spill_bytes = plan_.spill_bytes,
+                                                    .write_buffer_bytes = plan_.write_buffer_bytes,
+                                                    .log_segment_bytes = options_.log_segment_bytes},
+                                                   [this] { return RestoredClusterOf(options_); }, progress));
+  RH_LOG_INFO("restored from {}: {} rows, and {} records to replay", options_.restore_from, restored.rows,
+              restored.records);
   return absl::OkStatus();
 }
 
@@ -196,22 +209,18 @@ absl::Status ServerImpl::OpenDirectory() {
                                 .server = options_.server_index,
                                 .servers = options_.servers,
                                 .partitions = options_.partitions};
-  RH_ASSIGN_OR_RETURN(directory_, OpenDataDirectory(*PosixFileSystem(), *SystemRandom(), request, [this] {
-                        return FetchClusterIdentity(options_.servers[0]);
-                      }));
+  RH_RETURN_IF_ERROR(RestoreIfAsked(request));
+  progress_.Begin("opening the data directory; a first start asks server 0");
+  RH_ASSIGN_OR_RETURN(directory_, OpenDataDirectory(*PosixFileSystem(), *SystemRandom(), request,
+                                                    [this] { return FetchClusterIdentity(options_); }));
   if (directory_.started_before) {
     // Partition 0 is the first server's in a fixed map.
     RH_RETURN_IF_ERROR(CheckComplete(*PosixFileSystem(), request, options_.server_index == 0));
   }
   if (!directory_.created && options_.server_index != 0)
     RH_RETURN_IF_ERROR(CheckSameCluster(options_, directory_.identity));
-  if (!options_.listen_address.empty()) {
-    RH_ASSIGN_OR_RETURN(const ListenAddress asked, ParseListenAddress("--listen", options_.listen_address));
-    RH_ASSIGN_OR_RETURN(const ListenAddress address, WithFreePort(asked));
-    listen_on_ = address.ToString();
-  }
   std::vector<std::string> servers = options_.servers;
-  if (servers.empty()) servers.push_back(listen_on_);
+  if (servers.empty()) servers.push_back(bound_ == nullptr ? "" : bound_->address());
   RH_ASSIGN_OR_RETURN(PartitionMap map, PartitionMap::Fixed(options_.partitions, std::move(servers)));
   map_ = std::make_shared<const PartitionMap>(std::move(map));
   return absl::OkStatus();
@@ -228,6 +237,7 @@ absl::Status ServerImpl::OpenRows() {
   rows.memory_bytes = plan_.row_bytes;
   rows.durable_generation = kDurableGeneration;
   rows.volatile_generation = directory_.volatile_generation;
+  rows.volatile_restored = directory_.restored;
   rows.before_write_back = [this] { return partitions_->SyncLog(); };
   rows.io = executors_.io.get();
   rows.spill = spill_.get();
@@ -243,13 +253,15 @@ absl::Status ServerImpl::RecoverPartitions() {
   options.server = options_.server_index;
   options.history = directory_.identity.history;
   options.generation = kDurableGeneration;
+  options.replays_volatile = directory_.restored;
   options.log = {.directory = LogDirectory(options_),
                  .segment_bytes = options_.log_segment_bytes,
                  .sync_interval_micros = options_.log_sync_interval_ms * 1000,
                  .max_queued_bytes = plan_.log_queue_bytes,
                  .second_directory = options_.data_directory,
                  .low_water_free_bytes = options_.disk_low_water_bytes,
-                 .on_sync = LogSyncObserver(&metrics_)};
+                 .on_sync = LogSyncObserver(&metrics_),
+                 .on_replay = [this](size_t segments, size_t of) { progress_.Tell(segments, of); }};
   options.log_identity = {.cluster = directory_.identity.cluster,
                           .server = options_.server_index,
                           .history = directory_.identity.history};
@@ -263,6 +275,7 @@ absl::Status ServerImpl::RecoverPartitions() {
                                                                   .appliers = executors_.appliers.get(),
                                                                   .io = executors_.io.get(),
                                                                   .map = map_});
+  progress_.Begin("replaying the log", "segments");
   const absl::Time begin = absl::Now();
   RH_RETURN_IF_ERROR(partitions_->Recover());
   RH_LOG_INFO("recovered {} partitions in {}", partitions_->partitions().size(),
@@ -288,6 +301,50 @@ absl::Status ServerImpl::OpenCatalog() {
                                                                 .peers = peers_.get(),
                                                                 .cluster = identity.cluster,
                                                                 .history = identity.history});
+  return absl::OkStatus();
+}
+
+absl::Status ServerImpl::MakeCheckpoints() {
+  const Identity& identity = directory_.identity;
+  share_ = std::make_unique<CheckpointShare>(
+      CheckpointShare::Parts{.fs = PosixFileSystem(),
+                             .log_fs = PosixFileSystem(),
+                             .clock = SystemClock(),
+                             .partitions = partitions_.get(),
+                             .rows = rows_.get(),
+                             .tables = tables_.get(),
+                             .directory = options_.checkpoint_directory,
+                             .log_directory = LogDirectory(options_),
+                             .log_identity = {.cluster = identity.cluster,
+                                              .server = options_.server_index,
+                                              .history = identity.history},
+                             .keep_log = options_.checkpoint_keep_log,
+                             .data_directory = options_.data_directory});
+  RH_RETURN_IF_ERROR(share_->Start());
+  if (map_->owner(0) != options_.server_index) return absl::OkStatus();
+  CheckpointCoordinator::Parts parts{.fs = PosixFileSystem(),
+                                     .clock = SystemClock(),
+                                     .random = SystemRandom(),
+                                     .meta = meta_.get(),
+                                     .directory = options_.checkpoint_directory,
+                                     .cluster = identity.cluster,
+                                     .history = identity.history,
+                                     .partitions = options_.partitions,
+                                     .schedule =
+                                         [this] {
+                                           return CheckpointSchedule{.every = live_.checkpoint_every(),
+                                                                     .keep = live_.checkpoint_keep()};
+                                         },
+                                     .on_end = CheckpointObserver(&metrics_)};
+  for (ServerId server = 0; server < map_->server_count(); ++server) {
+    if (server == options_.server_index) {
+      parts.members.push_back(share_.get());
+      continue;
+    }
+    remote_shares_.push_back(MakeRemoteCheckpointMember(map_->address(server), identity.cluster));
+    parts.members.push_back(remote_shares_.back().get());
+  }
+  coordinator_ = std::make_unique<CheckpointCoordinator>(std::move(parts));
   return absl::OkStatus();
 }
 
@@ -323,11 +380,17 @@ void ServerImpl::MakeServices() {
                                                          .history = identity.history,
                                                          .request_drain = [this] { return RequestDrain(); }});
   const bool keeps_meta = map_->owner(0) == options_.server_index;
-  internal_ = std::make_unique<InternalService>(InternalService::Parts{
-      .meta = keeps_meta ? meta_.get() : nullptr, .catalog = catalog_.get(), .cluster = identity.cluster});
+  internal_ =
+      std::make_unique<InternalService>(InternalService::Parts{.meta = keeps_meta ? meta_.get() : nullptr,
+                                                               .catalog = catalog_.get(),
+                                                               .checkpoints = share_.get(),
+                                                               .cluster = identity.cluster});
+  checkpoint_ = std::make_unique<CheckpointService>(
+      CheckpointService::Parts{.coordinator = coordinator_.get(), .owner = map_->address(map_->owner(0))});
   router_ = std::make_unique<RequestRouter>(
       RequestRouter::Parts{.embedding = embedding_.get(),
                            .admin = admin_.get(),
+                           .checkpoint = checkpoint_.get(),
                            .internal = internal_.get(),
                            .health = &health_,
                            .admission = &admission_,
@@ -339,14 +402,12 @@ void ServerImpl::MakeServices() {
 }
 
 absl::Status ServerImpl::Listen() {
-  if (listen_on_.empty()) return absl::OkStatus();
-  RH_ASSIGN_OR_RETURN(transport_, GrpcTransport::Start({.address = listen_on_,
-                                                        .queue_threads = AvailableCpus(),
+  if (bound_ == nullptr) return absl::OkStatus();
+  RH_ASSIGN_OR_RETURN(transport_, GrpcTransport::Start({.queue_threads = AvailableCpus(),
                                                         .max_message_bytes = plan_.max_message_bytes,
-                                                        .max_connections = MaxConnections(),
                                                         .health = &health_,
                                                         .ledger = &ledger_},
-                                                       router_.get()));
+                                                       std::move(bound_), router_.get()));
   metrics_.AddGaugeCallback("rowhouse_connections", "Open connections of the gRPC service.", {},
                             [this] { return static_cast<double>(transport_->open_connections()); });
   metrics_.AddCounterCallback("rowhouse_refused_connections_total",
@@ -355,7 +416,25 @@ absl::Status ServerImpl::Listen() {
   return absl::OkStatus();
 }
 
+absl::Status ServerImpl::BindAddress() {
+  if (options_.listen_address.empty()) return absl::OkStatus();
+  RH_ASSIGN_OR_RETURN(const ListenAddress address, ParseListenAddress("--listen", options_.listen_address));
+  auto bound = ConnectionAcceptor::Bind(address, MaxConnections());
+  if (!bound.ok()) {
+    // The same server started twice: its pid says more than the address.
+    RH_RETURN_IF_ERROR(CheckNotHeld(*PosixFileSystem(), options_.data_directory));
+    return bound.status();
+  }
+  bound_ = *std::move(bound);
+  return absl::OkStatus();
+}
+
 absl::Status ServerImpl::ListenForHttp() {
+  progress_.Begin("opening");
+  metrics_.AddGaugeCallback("rowhouse_ready",
+                            "1 while the server takes pulls and pushes, 0 while it starts, drains or "
+                            "has failed.",
+                            {}, [this] { return StateAndReason().first == "ready" ? 1.0 : 0.0; });
   if (options_.http_address.empty()) return absl::OkStatus();
   RH_ASSIGN_OR_RETURN(const ListenAddress address,
                       ParseListenAddress("--http-listen", options_.http_address));
@@ -366,6 +445,7 @@ absl::Status ServerImpl::ListenForHttp() {
 }
 
 std::vector<std::string> ServerImpl::FailingChecks() const {
+  if (const std::string starting = progress_.text(); !starting.empty()) return {"starting: " + starting};
   std::vector<std::string> failing;
   if (draining_) failing.push_back("draining: the server is stopping");
   if (const absl::Status health = partitions_->health(); !health.ok()) {
@@ -379,6 +459,7 @@ std::vector<std::string> ServerImpl::FailingChecks() const {
 
 std::pair<std::string, std::string> ServerImpl::StateAndReason() const {
   if (draining_) return {"draining", "the server is stopping"};
+  if (std::string starting = progress_.text(); !starting.empty()) return {"starting", std::move(starting)};
   if (const absl::Status health = partitions_->health(); !health.ok())
     return {"failed", std::string(health.message())};
   if (const absl::Status synced = catalog_->synced(); !synced.ok())

@@ -2,8 +2,11 @@
 #pragma once
 // The composition root: builds the parts of a server in order, stops them in the reverse order.
 //
-//   identity and lock -> memory ledger -> spill -> row store -> table registry -> partitions (recovery) ->
-//   meta store -> request handlers -> gRPC transport -> HTTP endpoint
+//   address bound -> HTTP endpoint -> identity and lock -> spill -> row store -> table registry ->
+//   partitions (recovery) -> meta store -> request handlers -> gRPC transport
+//
+// The address is bound first, so that one which cannot be had is told before anything is written, and the
+// HTTP endpoint says from then on how far the start has come; connections are refused until all is there.
 //
 // Thread rule: Start, Drain and the destructor from one thread; the rest from any.
 

@@ -153,6 +153,30 @@ std::function<void(double, uint64_t)> SpillReadObserver(MetricsRegistry* registr
   };
 }
 
+std::function<void(const CheckpointJob&)> CheckpointObserver(MetricsRegistry* registry) {
+  std::map<JobPhase, prometheus::Counter*> ends;
+  for (const JobPhase phase : {JobPhase::kDone, JobPhase::kFailed, JobPhase::kCancelled}) {
+    ends[phase] = &registry->AddCounter("rowhouse_checkpoints_total", "Checkpoints that ended, by how.",
+                                        {{"result", JobPhaseName(phase)}});
+  }
+  prometheus::Histogram& hold =
+      registry->AddHistogram("rowhouse_checkpoint_hold_seconds", "How long pushes were held for each cut.",
+                             {}, MetricsRegistry::LatencyBuckets());
+  prometheus::Counter& bytes =
+      registry->AddCounter("rowhouse_checkpoint_bytes_total", "Bytes of the checkpoints that are complete.");
+  prometheus::Gauge& last =
+      registry->AddGauge("rowhouse_checkpoint_last_time_seconds",
+                         "When the last complete checkpoint ended, in seconds since 1970; 0: "
+                         "none since start.");
+  return [ends = std::move(ends), &hold, &bytes, &last](const CheckpointJob& job) {
+    ends.at(job.phase)->Increment();
+    if (job.phase != JobPhase::kDone) return;
+    hold.Observe(static_cast<double>(job.hold_micros) * 1e-6);
+    bytes.Increment(static_cast<double>(job.bytes_written));
+    last.Set(static_cast<double>(job.ended_unix_micros) * 1e-6);
+  };
+}
+
 void RegisterServerMetrics(const MetricSources& sources, MetricsRegistry* registry) {
   registry->AddGaugeCallback("rowhouse_build_info", "1, with the version of the binary",
                              {{"version", Version()}}, [] { return 1.0; });

@@ -7,6 +7,7 @@
 
 #include "common/memory_ledger.h"
 #include "common/metrics.h"
+#include "server/checkpoint/coordinator.h"
 #include "server/partition/partition_set.h"
 #include "server/row/row_store.h"
 #include "server/table/table_registry.h"
@@ -27,5 +28,8 @@ std::function<void(double seconds)> LogSyncObserver(MetricsRegistry* registry);
 std::function<void(double seconds, uint64_t rows)> SpillReadObserver(MetricsRegistry* registry);
 
 void RegisterServerMetrics(const MetricSources& sources, MetricsRegistry* registry);
+
+// Counts the checkpoints that ended, and how long pushes were held for them.
+std::function<void(const CheckpointJob&)> CheckpointObserver(MetricsRegistry* registry);
 
 }  // namespace rowhouse::server

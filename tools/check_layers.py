@@ -22,7 +22,9 @@ MAY_INCLUDE = {
     "server/partition": ["common", "common/routing", "common/schema", "server/table", "server/log", "server/row", "server/optimizer"],
     # The catalog puts what the cluster agreed on into this server's tables and partitions.
     "server/meta": ["common", "common/routing", "common/schema", "server/table", "server/partition", "server/log"],
-    "server/rpc": ["common", "common/routing", "common/schema", "server/partition", "server/table", "server/log", "server/row", "server/meta"],
+    "server/checkpoint": ["common", "common/routing", "common/schema", "server/optimizer", "server/partition", "server/log", "server/row", "server/table", "server/spill", "server/meta"],
+    "server/rpc": ["common", "common/routing", "common/schema", "server/partition", "server/table", "server/log", "server/row", "server/meta",
+                   "server/checkpoint"],
     # The composition root.
     "server": ["*"],
     # "local:" is one of the two places that compose client and server; only its transport may.
@@ -31,15 +33,21 @@ MAY_INCLUDE = {
     "client/cpp/src/local_server": ["common", "client/cpp", "server", "server/rpc"],
     # The rowhouse binary is the other.
     "client/cli": ["common", "common/routing", "common/schema", "client/cpp", "server"],
+    # It reads what servers have left on a disk.
+    "client/cli/log": ["common", "common/schema", "client/cli", "server/log"],
+    # It reads and restores checkpoints without a server.
+    "client/cli/checkpoint": ["common", "common/routing", "common/schema", "client/cpp", "client/cli", "server", "server/checkpoint"],
+    "client/cli/bench": ["common", "client/cpp", "client/cli", "server"],
     "bench": ["*"],
     "examples": ["common", "client/cpp"],
     "tests": ["*"],
 }
 # Header prefixes of libraries -> where they may be included.
 LIBRARIES = {
-    r"rocksdb/": ["server/spill", "tests/contract", "tests/unit/server/spill", "bench"],
+    r"rocksdb/": ["server/spill", "tests/contract", "tests/unit/server/spill", "tests/crash", "bench"],
     r"(grpc|grpcpp)/|.*\.grpc\.pb\.h": ["server/rpc", "server/meta", "server/server.cc", "client/cpp", "tests", "bench"],
     r"rowhouse/.*\.pb\.h": ["common/schema", "server/rpc", "server/meta", "client/cpp", "tests", "bench"],
+    r"hwy/": ["server/optimizer"],
     r"httplib\.h": ["server", "client/cli", "tests"],
     r"Eigen/": ["examples", "tests/unit/examples"],
 }

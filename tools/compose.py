@@ -128,6 +128,23 @@ def proxy_arguments():
     return ["--network=host"] + [f"--build-arg={name}" for name in names]
 
 
+def origin_arguments(root):
+    """What the image's labels say of its source: where it is published, commit, the commit's time. The same for the same commit, so that
+    the image is. Nothing outside of a git checkout."""
+    def git(*words):
+        done = subprocess.run(["git", "-C", str(root), *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              text=True, check=False, env=dict(os.environ, TZ="UTC"))
+        return done.stdout.strip() if done.returncode == 0 else ""
+    if shutil.which("git") is None or not (revision := git("rev-parse", "HEAD")):
+        return []
+    facts = {"REVISION": revision + ("-dirty" if git("status", "--porcelain") else ""),
+             "CREATED": git("log", "-1", "--format=%cd", "--date=format-local:%Y-%m-%dT%H:%M:%SZ")}
+    # A remote may be a folder of this machine, and its address may hold a password: neither belongs into an image.
+    if published := re.fullmatch(r"https?://(?:[^/@]*@)?([^/@]+/.*)|(?:ssh://)?git@([^:/]+)[:/](.*)", git("remote", "get-url", "origin")):
+        facts["SOURCE"] = "https://" + (published[1] or f"{published[2]}/{published[3]}").removesuffix(".git")
+    return [f"--build-arg={name}={value}" for name, value in facts.items()]
+
+
 def build_image(compose, flags):
     """The image of docker-compose.yml, from source or from the tree of what is built here. Whether it is another than before."""
     image = re.search(r"^  server-0:\n(?:   .*\n)*?    image: (\S+)$", run(*compose, "config").stdout, re.M)[1]
@@ -143,7 +160,8 @@ def build_image(compose, flags):
     say(f"building the image {image} {'from source, which takes a while' if from_source else 'from the tree'}")
     before = image_id(image)
     target = "runtime" if from_source else "runtime-from-tree"
-    command = ["docker", "build", "--file", "deploy/Dockerfile", "--tag", image, "--target", target, *proxy_arguments(), "."]
+    command = ["docker", "build", "--file", "deploy/Dockerfile", "--tag", image, "--target", target, *origin_arguments(ROOT),
+               *proxy_arguments(), "."]
     if from_source:
         if subprocess.run(command, cwd=ROOT, stdout=sys.stderr).returncode != 0:
             raise ComposeError("the image could not be built; the errors are above")

@@ -19,7 +19,7 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
-PUBLIC_PROTOS = ("embedding_service", "admin_service", "table_schema")
+PUBLIC_PROTOS = ("embedding_service", "admin_service", "checkpoint_service", "table_schema")
 WRITTEN_BY = "<!-- Written by tools/generate_reference.py; a test compares this page with what it writes. -->\n"
 
 # Labels whose values are not a fixed set, or a long one.

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
-"""./x check: clang-format, clang-tidy on what changed, layers, docs map, buf lint, golden files, shellcheck, words."""
+"""./x check: clang-format, clang-tidy on what changed, layers, sizes and repetition, docs map, buf lint, golden files, shellcheck."""
 import argparse
 import hashlib
 import os
@@ -11,7 +11,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 GOLDEN = os.path.join("tests", "golden")
 SUMS = os.path.join(GOLDEN, "SHA256SUMS")
-BUF = "buf-bin==1.75.0"
+PYPI = ["buf-bin==1.75.0", "lizard==1.24.3"]
 
 
 def lines(command):
@@ -51,11 +51,10 @@ def check_tidy(base, most):
     if len(changed) > most:
         print(f"  {len(changed)} sources differ from {base}; looking at {most} of them (--most-tidy says how many)")
         changed = changed[:: max(1, len(changed) // most)][:most]
-    build_dir = next((d for d in ("build/clang", "build/release") if os.path.exists(os.path.join(ROOT, d, "compile_commands.json"))), None)
-    if build_dir is None:
+    build_dir = "build/clang"  # its compile commands have nothing that only GCC reads
+    if not os.path.exists(os.path.join(ROOT, build_dir, "compile_commands.json")):
         if subprocess.run(["./x", "build", "clang", "rowhouse_proto", "rowhouse_grpc"], cwd=ROOT).returncode != 0:
             return False
-        build_dir = "build/clang"
     command = ["xargs", "-P", str(os.cpu_count()), "-n", "1", "clang-tidy-14", "-p", build_dir, "--quiet", "--warnings-as-errors=*",
                "--extra-arg=-Wno-unknown-warning-option"]
     result = subprocess.run(command, cwd=ROOT, input="\n".join(changed), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -72,13 +71,23 @@ def check_docs_map():
     return subprocess.run([sys.executable, "tools/check_docs_map.py"], cwd=ROOT).returncode == 0
 
 
+def pypi_tool(name):
+    """The command line of a program that PYPI brings, installed apart from the system's Python by the pip that ./x unpacks."""
+    folder = os.path.join(ROOT, ".rowhouse", "pypi")
+    tool = os.path.join(folder, "bin", name)
+    if not os.path.exists(tool):
+        pip = os.path.join(ROOT, ".rowhouse", "tools", "pip.whl", "pip")
+        subprocess.run(["/usr/bin/python3", pip, "install", "-q", "--disable-pip-version-check", "--root-user-action=ignore", "--upgrade",
+                        "--target", folder, *PYPI], check=True)
+    return ["env", f"PYTHONPATH={folder}", tool]
+
+
+def check_sizes():
+    return subprocess.run([sys.executable, "tools/check_sizes.py", *pypi_tool("lizard")], cwd=ROOT).returncode == 0
+
+
 def check_buf():
-    venv = os.path.join(ROOT, ".rowhouse", "venv")
-    buf = os.path.join(venv, "bin", "buf")
-    if not os.path.exists(buf):
-        subprocess.run(["/usr/bin/python3", "-m", "venv", venv], check=True)
-        subprocess.run([os.path.join(venv, "bin", "pip"), "install", "-q", "--disable-pip-version-check", BUF], check=True)
-    return subprocess.run([buf, "lint", "proto"], cwd=ROOT).returncode == 0
+    return subprocess.run([*pypi_tool("buf"), "lint", "proto"], cwd=ROOT).returncode == 0
 
 
 def check_golden():
@@ -100,7 +109,7 @@ def check_golden():
 
 
 def check_shell():
-    return shutil.which("shellcheck") is not None and subprocess.run(["shellcheck", "x", ".ci/run", "deploy/docker/make_base_image"], cwd=ROOT).returncode == 0
+    return shutil.which("shellcheck") is not None and subprocess.run(["shellcheck", "x", ".ci/run", "deploy/docker/make_base_image", "bench/peers/install.sh"], cwd=ROOT).returncode == 0
 
 
 def main():
@@ -108,7 +117,7 @@ def main():
     parser.add_argument("--base", default="HEAD~1", help="commit to compare with for clang-tidy (default HEAD~1)")
     parser.add_argument("--most-tidy", type=int, default=40, help="look at no more changed sources than this with clang-tidy (default 40)")
     args = parser.parse_args()
-    checks = {"clang-format": check_format, "layers": check_layers, "docs map": check_docs_map, "golden files": check_golden,
+    checks = {"clang-format": check_format, "layers": check_layers, "sizes and repetition": check_sizes, "docs map": check_docs_map, "golden files": check_golden,
               "shellcheck": check_shell, "buf lint": check_buf, "clang-tidy on what changed": lambda: check_tidy(args.base, args.most_tidy)}
     failed = []
     for name, check in checks.items():

@@ -5,8 +5,11 @@
 In a block whose language is `console`, lines that begin with "$ " are commands (a line that ends with a backslash goes on in the next
 one) and the lines below a command are what it prints. "..." in a line stands for any text, a line of its own that is "..." for any
 lines; runs of blanks count as one. All blocks of a page run in one shell, in order, in a directory that holds nothing but links to
-the checkout's examples/, deploy/ and proto/ and is also HOME, with the build's programs first on PATH. Every command must succeed.
+the checkout's examples/, deploy/ and proto/ and is also HOME, with the build's programs first on PATH and the build's directory in
+ROWHOUSE_BUILD. Every command must succeed.
 Ports 7600 to 7699 of 127.0.0.1 stand for a hundred others that are free.
+
+The line <!-- file: NAME --> above a block of another language makes it the file NAME of that directory, from there on in the page.
 
 A block whose language is `sh` is not run; the line above it must say why: <!-- not run: reason -->
 
@@ -36,6 +39,7 @@ LINKED = ("examples", "deploy", "proto")
 PR_SET_CHILD_SUBREAPER = 36
 FENCE = re.compile(r"^(\s*)(`{3,}|~{3,})\s*([^\s`]*)\s*$")
 NOT_RUN = re.compile(r"^\s*<!--\s*not run:\s*(\S.*?)\s*-->\s*$")
+FILE = re.compile(r"^\s*<!--\s*file:\s*([\w.-]+)\s*-->\s*$")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -45,10 +49,10 @@ class DocsError(Exception):
 
 
 class Block:
-    """A fenced block: its language, the line of its opening fence, its lines, and why it is not run."""
+    """A fenced block: its language, the line of its opening fence, its lines, why it is not run, and the file that it is, if one."""
 
-    def __init__(self, language, line, why_not):
-        self.language, self.line, self.why_not, self.lines = language, line, why_not, []
+    def __init__(self, language, line, why_not, file):
+        self.language, self.line, self.why_not, self.file, self.lines = language, line, why_not, file, []
 
 
 class Step:
@@ -68,7 +72,7 @@ def name_of(page):
 
 def read_blocks(page):
     """The fenced blocks of a page, and its lines outside of them as (number, text). DocsError for a fence that never ends."""
-    blocks, prose, fence, indent, why_not = [], [], None, 0, None
+    blocks, prose, fence, indent, why_not, file = [], [], None, 0, None, None
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
         match = FENCE.match(line)
         if fence is not None:
@@ -79,11 +83,13 @@ def read_blocks(page):
             continue
         if match:
             indent, fence = len(match[1]), match[2]
-            blocks.append(Block(match[3], number, why_not))
+            blocks.append(Block(match[3], number, why_not, file))
         else:
             prose.append((number, line))
         note = NOT_RUN.match(line)
         why_not = note[1] if note else None
+        named = FILE.match(line)
+        file = named[1] if named else None
     if fence is not None:
         raise DocsError(f"{name_of(page)}:{blocks[-1].line}: this block has no end")
     return blocks, prose
@@ -163,7 +169,7 @@ class Shell:
             os.symlink(ROOT / name, os.path.join(home, name))
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("ROWHOUSE_", "XDG_"))}
         environment.update(HOME=home, PATH=f"{programs}:/usr/bin:/bin:/usr/sbin:/sbin", LC_ALL="C.UTF-8", TERM="dumb", COLUMNS="200",
-                           ROWHOUSE_ADDRESS=f"127.0.0.1:{self.ports.base}")
+                           ROWHOUSE_ADDRESS=f"127.0.0.1:{self.ports.base}", ROWHOUSE_BUILD=os.path.dirname(programs))
         _libc.prctl(PR_SET_CHILD_SUBREAPER, 1)  # so that what leaves the shell's session is still ours to end
         self.bash = subprocess.Popen(["bash", "--noprofile", "--norc"], cwd=home, env=environment, stdin=subprocess.PIPE,
                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
@@ -187,6 +193,11 @@ class Shell:
             output += got
         text = output[:match.start()].decode(errors="replace")
         return int(match[1]), self.ports.to_page(text[:-1] if text.endswith("\n") else text)
+
+    def write(self, name, lines):
+        """A file of the page, in its directory."""
+        text = "".join(line + "\n" for line in lines)
+        pathlib.Path(self.temporary.name, name).write_text(self.ports.to_machine(text), encoding="utf-8")
 
     def __enter__(self):
         return self
@@ -224,27 +235,38 @@ def check_languages(page, blocks):
         if block.language in ("bash", "shell") or (block.language == "sh" and not block.why_not):
             raise DocsError(f"{name_of(page)}:{block.line}: a block of shell commands is `console` and is run, or `sh` with "
                             "<!-- not run: reason --> in the line above")
+        if block.file and block.language in ("console", "sh"):
+            raise DocsError(f"{name_of(page)}:{block.line}: a block of commands is no file")
+
+
+def run_step(shell, page, step):
+    """DocsError when it does not do what the page says."""
+    where = f"{name_of(page)}:{step.line}"
+    try:
+        status, output = shell.run(step.command)
+    except DocsError as error:
+        raise DocsError(f"{where}: $ {step.command}\n{error}") from error
+    if status != 0:
+        raise DocsError(f"{where}: $ {step.command}\nended with {status}:\n{output}")
+    if not matches(step.expected, output):
+        expected = "\n".join(step.expected)
+        raise DocsError(f"{where}: $ {step.command}\n---- the page says\n{expected}\n---- it printed\n{output}")
 
 
 def run_page(page, programs):
     """Runs the console blocks of a page. (commands run, blocks with a reason not to). DocsError for the first that is not as said."""
     blocks, _ = read_blocks(page)
     check_languages(page, blocks)
-    steps = [step for block in blocks if block.language == "console" for step in read_steps(page, block)]
-    if steps:
+    steps = {block: read_steps(page, block) for block in blocks if block.language == "console"}
+    count = sum(map(len, steps.values()))
+    if count:
         with Shell(programs) as shell:
-            for step in steps:
-                where = f"{name_of(page)}:{step.line}"
-                try:
-                    status, output = shell.run(step.command)
-                except DocsError as error:
-                    raise DocsError(f"{where}: $ {step.command}\n{error}") from error
-                if status != 0:
-                    raise DocsError(f"{where}: $ {step.command}\nended with {status}:\n{output}")
-                if not matches(step.expected, output):
-                    expected = "\n".join(step.expected)
-                    raise DocsError(f"{where}: $ {step.command}\n---- the page says\n{expected}\n---- it printed\n{output}")
-    return len(steps), sum(block.language == "sh" for block in blocks)
+            for block in blocks:
+                if block.file:
+                    shell.write(block.file, block.lines)
+                for step in steps.get(block, ()):
+                    run_step(shell, page, step)
+    return count, sum(block.language == "sh" for block in blocks)
 
 
 def anchors(page):

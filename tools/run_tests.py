@@ -2,7 +2,8 @@
 # Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 """./x test: builds and runs every CI lane, then prints one closing line for all of them.
 
-Lanes (--lane NAME runs one; --list names them): check, release, asan, thread-safety, coverage (not in the default set).
+Lanes (--lane NAME runs one; --list names them): check, release, asan, thread-safety; and, not in the default set, fuzz, crash (parts
+of release and asan), soak and coverage.
 A skipped test fails the run unless tests/allowed_skips.txt names it with a reason. A test that a file of tests/e2e skips by itself is
 named FILE.CLASS.TEST, as in e2e_kill.Kill.test_sync.
 """
@@ -17,6 +18,7 @@ import xml.etree.ElementTree as ElementTree
 OUTPUT_BYTES = 1 << 20  # of one test, kept in ctest's report: what it says of skips must not be cut off
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SKIPS = os.path.join(ROOT, "tests", "allowed_skips.txt")
+WIRE_MESSAGES = "100000"  # random messages that each test of the wire writes and reads, beside the generated code
 UNITTEST_PREFIX = "e2e_"  # tests that are unittest programs, see tests/e2e/CMakeLists.txt
 
 
@@ -24,6 +26,8 @@ class Totals:
     def __init__(self):
         self.passed, self.failed, self.skipped = 0, 0, []
         self.failures = []
+        self.notes = []  # what tests measured
+        self.reliability = []  # rows of docs/reliability.md: what was tried, how often, how often it failed, what was seen
 
     def one(self, name, ok):
         if ok:
@@ -70,7 +74,9 @@ def ctest(preset, totals, only, label=None, jobs=2, env=None):
             totals.skipped.append(name)
             continue
         totals.one(f"{preset}: {name}", status == "run")
+        totals.reliability += re.findall(r"^reliability: (.+)$", case.findtext("system-out") or "", re.M)
         if name.startswith(UNITTEST_PREFIX):
+            totals.notes += re.findall(r"^\s+[\d.]+ s  (.+?)(?: \.\.\. ok| ok|ok)?$", case.findtext("system-out") or "", re.M)
             note_skips_inside(totals, name, case.findtext("system-out") or "")
 
 
@@ -116,9 +122,30 @@ def lane_release(totals, only):
     if build("release") != 0:
         totals.one("release: build", False)
         return
-    # Lanes that measure memory or start clusters run alone; the rest share the two cores.
-    ctest("release", totals, only, label="unit|contract|integration", jobs=2)
-    ctest("release", totals, only, label="e2e|crash", jobs=1)
+    # Two at a time; tests/e2e/CMakeLists.txt says which of them run alone.
+    ctest("release", totals, only, label="unit|contract|integration", jobs=2, env={"ROWHOUSE_TEST_MESSAGES": WIRE_MESSAGES})
+    ctest("release", totals, only, label="e2e|crash", jobs=2)
+
+
+def lane_crash(totals, only):
+    if build("release", ["crash_test", "simulation_test"]) != 0:
+        totals.one("crash: build", False)
+        return
+    ctest("release", totals, only, label="crash", jobs=2)
+    # Failpoints are in test builds only.
+    if build("asan", ["integration_failpoint_test"]) != 0:
+        totals.one("crash: build of asan", False)
+        return
+    ctest("asan", totals, only or "Failpoint", label="integration", jobs=2)
+
+
+def lane_soak(totals, only):
+    if only:
+        return
+    if build("release", ["rowhouse", "rowhouse_soak_trainer"]) != 0:
+        totals.one("soak: build", False)
+        return
+    ctest("release", totals, "^e2e_soak$", label="e2e")
 
 
 def lane_asan(totals, only):
@@ -129,9 +156,18 @@ def lane_asan(totals, only):
           env={"ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=0", "UBSAN_OPTIONS": "print_stacktrace=1"})
 
 
+def lane_fuzz(totals, only):
+    if only:
+        return
+    ok = build("fuzz", ["rowhouse_fuzz"]) == 0
+    totals.one("fuzzers of every decoder (tools/run_fuzzers.py)", ok and run([sys.executable, "tools/run_fuzzers.py"]) == 0)
+
+
 def lane_thread_safety(totals, only):
-    if not only:
-        totals.one("clang with -Werror=thread-safety: build", build("clang", ["rowhouse_libraries"]) == 0)
+    if only:
+        return
+    ok = build("clang", ["rowhouse_proto", "rowhouse_grpc"]) == 0
+    totals.one("clang with -Werror=thread-safety", ok and run([sys.executable, "tools/check_thread_safety.py", "build/clang"]) == 0)
 
 
 def lane_coverage(totals, only):
@@ -143,8 +179,8 @@ def lane_coverage(totals, only):
                run([sys.executable, "tools/coverage.py", "--build-dir", "build/coverage", "--minimum", "85"]) == 0)
 
 
-LANES = {"check": lane_check, "release": lane_release, "asan": lane_asan, "thread-safety": lane_thread_safety,
-         "coverage": lane_coverage}
+LANES = {"check": lane_check, "release": lane_release, "crash": lane_crash, "soak": lane_soak, "asan": lane_asan, "fuzz": lane_fuzz,
+         "thread-safety": lane_thread_safety, "coverage": lane_coverage}
 DEFAULT = ["check", "release", "asan", "thread-safety"]
 
 
@@ -163,6 +199,12 @@ def main():
     parser = argparse.ArgumentParser(prog="./x test", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", metavar="REGEX", help="run the tests whose names match, and no checks")
     parser.add_argument("--lane", action="append", choices=sorted(LANES), help="run this lane (repeatable)")
+    parser.add_argument("--crash", action="store_true", help="run the tests of docs/reliability.md that are part of CI, and print its table")
+    parser.add_argument("--crash-full", action="store_true", help="the same with many times the tries")
+    parser.add_argument("--fuzz", action="store_true", help="the fuzzers of every decoder alone; longer with --seconds")
+    parser.add_argument("--seconds", type=int, metavar="N", help="of each fuzzer (default 10)")
+    parser.add_argument("--soak", action="store_true", help="one long run with kills (tests/e2e/test_soak.py) alone; --minutes says how long")
+    parser.add_argument("--minutes", type=float, metavar="N", default=30, help="of --soak (default 30)")
     parser.add_argument("--list", action="store_true", help="name the lanes and stop")
     args = parser.parse_args()
     if args.list:
@@ -173,6 +215,17 @@ def main():
             re.compile(args.only)
         except re.error as error:
             parser.error(f"--only: not a regular expression: {error}")
+    if args.crash_full:
+        os.environ["ROWHOUSE_CRASH_FULL"] = "1"
+    if args.crash or args.crash_full:
+        args.lane = ["crash"]
+    if args.soak:
+        os.environ["ROWHOUSE_SOAK_MINUTES"] = str(args.minutes)
+        args.lane = ["soak"]
+    if args.fuzz:
+        args.lane = ["fuzz"]
+    if args.seconds:
+        os.environ["ROWHOUSE_FUZZ_SECONDS"] = str(args.seconds)
     totals = Totals()
     took = []
     for lane in args.lane or (["release"] if args.only else DEFAULT):
@@ -182,6 +235,13 @@ def main():
         took.append((lane, time.monotonic() - started))
     judge_skips(totals, allowed_skips())
     print()
+    if totals.reliability:
+        print("| fault | tries | failures | seen |\n|---|---|---|---|")
+        for row in totals.reliability:
+            print(f"| {row} |")
+        print()
+    for note in totals.notes:
+        print(f"measured: {note}")
     for lane, seconds in took:
         print(f"lane {lane}: {seconds / 60:.1f} min")
     for name in totals.failures:

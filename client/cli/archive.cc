@@ -4,26 +4,26 @@
 #include <archive.h>
 #include <archive_entry.h>
 
-#include <cstdio>
 #include <ctime>
 
 #include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
 
 namespace rowhouse::cli {
 
-TarGz::TarGz(std::string path, archive* handle)
-    : path_(std::move(path)), temporary_(path_ + ".tmp"), handle_(handle) {}
+TarGz::TarGz(OutputFile output, archive* handle) : output_(std::move(output)), handle_(handle) {}
 
 absl::StatusOr<std::unique_ptr<TarGz>> TarGz::Create(const std::string& path) {
+  RH_ASSIGN_OR_RETURN(OutputFile output, OutputFile::Choose(path));
   archive* handle = archive_write_new();
   if (handle == nullptr) return absl::ResourceExhaustedError("no memory for an archive");
-  std::unique_ptr<TarGz> tar(new TarGz(path, handle));
+  std::unique_ptr<TarGz> tar(new TarGz(std::move(output), handle));
   if (archive_write_add_filter_gzip(handle) != ARCHIVE_OK ||
       archive_write_set_format_pax_restricted(handle) != ARCHIVE_OK)
     return tar->Failed("begin");
-  if (archive_write_open_filename(handle, tar->temporary_.c_str()) != ARCHIVE_OK) {
+  if (archive_write_open_filename(handle, tar->output_.path().c_str()) != ARCHIVE_OK) {
     return absl::FailedPreconditionError(
-        absl::StrCat("cannot create ", tar->temporary_, ": ", archive_error_string(handle)));
+        absl::StrCat("cannot create ", tar->output_.path(), ": ", archive_error_string(handle)));
   }
   return tar;
 }
@@ -31,13 +31,12 @@ absl::StatusOr<std::unique_ptr<TarGz>> TarGz::Create(const std::string& path) {
 TarGz::~TarGz() {
   if (handle_ == nullptr) return;
   archive_write_free(handle_);
-  std::remove(temporary_.c_str());
 }
 
 absl::Status TarGz::Failed(const char* doing) const {
   const char* why = archive_error_string(handle_);
   return absl::ResourceExhaustedError(
-      absl::StrCat("cannot ", doing, " ", temporary_, ": ", why == nullptr ? "unknown" : why));
+      absl::StrCat("cannot ", doing, " ", output_.path(), ": ", why == nullptr ? "unknown" : why));
 }
 
 absl::Status TarGz::Add(const std::string& name, std::string_view content) {
@@ -58,11 +57,7 @@ absl::Status TarGz::Finish() {
   if (archive_write_close(handle_) != ARCHIVE_OK) return Failed("finish");
   archive_write_free(handle_);
   handle_ = nullptr;
-  if (std::rename(temporary_.c_str(), path_.c_str()) != 0) {
-    std::remove(temporary_.c_str());
-    return absl::FailedPreconditionError(absl::StrCat("cannot rename ", temporary_, " to ", path_));
-  }
-  return absl::OkStatus();
+  return output_.Publish();
 }
 
 }  // namespace rowhouse::cli

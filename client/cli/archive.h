@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "client/cli/output_file.h"
 
 struct archive;
 
@@ -27,10 +28,10 @@ class TarGz {
   absl::Status Finish();
 
  private:
-  TarGz(std::string path, archive* handle);
+  TarGz(OutputFile output, archive* handle);
   absl::Status Failed(const char* doing) const;
 
-  const std::string path_, temporary_;
+  OutputFile output_;
   archive* handle_;
 };
 

@@ -10,6 +10,7 @@
 #include "client/cli/render.h"
 #include "client/cli/self_check.h"
 #include "client/cli/server_flags.h"
+#include "common/cgroup_memory.h"
 #include "common/status_macros.h"
 #include "server/effective_config.h"
 
@@ -29,15 +30,16 @@ struct CheckFlags {
 std::vector<NamedCheck> MachineChecks() { return {{"clock", CheckClock}, {"open files", CheckOpenFiles}}; }
 
 std::vector<NamedCheck> ServerChecks(const ServerOptions& options) {
-  std::vector<NamedCheck> checks = {{"disk", [=] { return CheckDisk(options.data_directory); }},
-                                    {"memory",
-                                     [=] {
-                                       const auto meminfo = ReadProcText("/proc/meminfo");
-                                       return CheckMemory(options.memory_budget_bytes, meminfo.value_or(""),
-                                                          CgroupMemoryLeft());
-                                     }},
-                                    {"listen", [=] { return CheckListen("listen", options.listen_address); }},
-                                    {"http-listen", [=] { return CheckHttpListen(options.http_address); }}};
+  std::vector<NamedCheck> checks = {
+      {"disk", [=] { return CheckDisk(options.data_directory); }},
+      {"memory",
+       [=] {
+         const auto meminfo = ReadProcText("/proc/meminfo");
+         return CheckMemory(options.memory_budget_bytes, meminfo.value_or(""), CgroupMemoryLeft());
+       }},
+      {"memory limit", [=] { return CheckMemoryLimit(options.memory_budget_bytes, CgroupMemoryLimit()); }},
+      {"listen", [=] { return CheckListen("listen", options.listen_address); }},
+      {"http-listen", [=] { return CheckHttpListen(options.http_address); }}};
   for (size_t i = 0; i < options.servers.size(); ++i) {
     const std::string address = options.servers[i];
     if (i == options.server_index || address == options.listen_address) continue;

@@ -31,13 +31,18 @@ struct ClusterFlags {
   bool delete_data = false, yes = false, follow = false;
 };
 
+// Empty stays empty.
+absl::StatusOr<std::string> Absolute(const char* flag, const std::string& given) {
+  if (given.empty()) return given;
+  std::error_code error;
+  const auto path = std::filesystem::absolute(given, error);
+  if (error) return absl::InvalidArgumentError(absl::StrCat(flag, " ", given, ": ", error.message()));
+  return path.lexically_normal().string();
+}
+
 absl::StatusOr<std::string> DirectoryOf(const ClusterFlags& flags) {
   if (flags.directory.empty()) return DefaultClusterDirectory();
-  std::error_code error;
-  const auto path = std::filesystem::absolute(flags.directory, error);
-  if (error)
-    return absl::InvalidArgumentError(absl::StrCat("--dir ", flags.directory, ": ", error.message()));
-  return path.lexically_normal().string();
+  return Absolute("--dir", flags.directory);
 }
 
 // This very program: the cluster's servers are of the same version as the command.
@@ -99,7 +104,11 @@ absl::Status StartAndWait(LocalCluster& cluster, const std::vector<uint32_t>& se
 
 absl::Status Up(const ClusterFlags& flags) {
   RH_ASSIGN_OR_RETURN(const std::string directory, DirectoryOf(flags));
-  RH_ASSIGN_OR_RETURN(const auto cluster, LocalCluster::Create(directory, flags.shape));
+  LocalClusterShape shape = flags.shape;
+  RH_ASSIGN_OR_RETURN(shape.checkpoint_directory,
+                      Absolute("--checkpoint-directory", shape.checkpoint_directory));
+  RH_ASSIGN_OR_RETURN(shape.restore_from, Absolute("--restore-from", shape.restore_from));
+  RH_ASSIGN_OR_RETURN(const auto cluster, LocalCluster::Create(directory, shape));
   RH_RETURN_IF_ERROR(StartAndWait(*cluster, AllServers(*cluster), flags.timeout));
   return ShowServers(*cluster, flags.output);
 }
@@ -192,11 +201,19 @@ void AddUp(CLI::App& cluster, Selected* selected) {
       ->capture_default_str();
   up->add_option("--http-port", shape.http_port, "The same for metrics and health")->capture_default_str();
   up->add_option("--partitions", shape.partitions, "Fixed once the cluster exists")->capture_default_str();
+  up->add_option("--checkpoint-directory", shape.checkpoint_directory, "Where its checkpoints go; stays set")
+      ->type_name("DIR");
+  up->add_flag("--checkpoint-keep-log", shape.checkpoint_keep_log,
+               "Keep the log since the newest checkpoint, for barriers; stays set");
+  up->add_option("--restore-from", shape.restore_from,
+                 "Folder of the checkpoint that a new cluster begins with")
+      ->type_name("DIR");
   up->add_option("--timeout", flags->timeout, "How long to wait until it is ready")->capture_default_str();
   AddOutputFlag(*up, &flags->output);
   up->footer(
       "A cluster that is there is started again with its rows; servers that run are left alone.\n"
-      "Examples:\n  rowhouse cluster up -n 3\n  rowhouse cluster up -n 1 --memory-budget 1GiB --dir ./try");
+      "Examples:\n  rowhouse cluster up -n 3\n  rowhouse cluster up -n 1 --memory-budget 1GiB --dir ./try\n"
+      "  rowhouse cluster up --checkpoint-directory checkpoints");
 }
 
 }  // namespace

@@ -1,16 +1,44 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #include "client/cli/command.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 
+#include "absl/algorithm/container.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "client/cli/command_words.h"
 #include "client/cli/output.h"
 #include "client/cli/render.h"
+#include "common/limits.h"
 #include "common/status_macros.h"
 #include "common/units.h"
+#include "server/option_table.h"
 
 namespace rowhouse::cli {
+
+namespace {
+
+constexpr absl::Duration kMinTimeout = absl::Milliseconds(1), kMaxTimeout = absl::Hours(24);
+// A call's own deadline is bounded; --timeout is also for the calls after one that was lost.
+constexpr std::chrono::seconds kLongestAttempt(limits::kMaxDeadlineSeconds);
+
+}  // namespace
+
+absl::StatusOr<absl::Duration> TimeoutOf(const ConnectFlags& flags) {
+  const auto timeout = ParseDuration(flags.timeout);
+  if (!timeout.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("--timeout: ", timeout.status().message()));
+  }
+  if (*timeout < kMinTimeout || *timeout > kMaxTimeout) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--timeout is ", flags.timeout, ", allowed are 1ms to 24h"));
+  }
+  return *timeout;
+}
 
 std::shared_ptr<ConnectFlags> AddConnectFlags(CLI::App& command) {
   auto flags = std::make_shared<ConnectFlags>();
@@ -31,13 +59,13 @@ absl::StatusOr<std::unique_ptr<Client>> Connect(const ConnectFlags& flags,
   ClientOptions options;
   options.address = flags.address;
   options.retry_timeout = retry_timeout;
-  options.attempt_timeout = retry_timeout;
+  options.attempt_timeout = std::min<std::chrono::milliseconds>(retry_timeout, kLongestAttempt);
   options.insecure = flags.insecure;
   return Client::Connect(std::move(options));
 }
 
 absl::StatusOr<std::unique_ptr<Client>> Connect(const ConnectFlags& flags) {
-  RH_ASSIGN_OR_RETURN(const absl::Duration timeout, ParseDuration(flags.timeout));
+  RH_ASSIGN_OR_RETURN(const absl::Duration timeout, TimeoutOf(flags));
   return Connect(flags, absl::ToChronoMilliseconds(timeout));
 }
 
@@ -58,19 +86,98 @@ void OnRun(CLI::App& command, Selected* selected, std::function<absl::Status()> 
 
 absl::Status OutputClosed() { return absl::CancelledError(""); }
 
+absl::Status OrMayHaveHappened(const absl::Status& status, absl::string_view words) {
+  if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
+  return absl::Status(status.code(), absl::StrCat(status.message(), "; ", words));
+}
+
 int Report(const absl::Status& status) {
   if (status.ok()) return kOk;
   if (absl::IsCancelled(status) && status.message().empty()) return kFailure;
-  WriteError(absl::StrCat("error: ", status.message(), "\n"));
+  WriteError(absl::StrCat("error: ", InCommandWords(status.message()), "\n"));
   switch (status.code()) {
     case absl::StatusCode::kInvalidArgument:
       return kUsage;
     case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kUnavailable:  // a server was waited for as long as --timeout says
       return kTimeout;
     default:
       return kFailure;
   }
 }
+
+namespace {
+
+// CLI11 takes "-1" for a large number and "" for none.
+std::string RefuseAllButWholeNumbers(std::string& text) {
+  uint64_t number = 0;
+  if (!text.empty() && absl::c_all_of(text, absl::ascii_isdigit) && absl::SimpleAtoi(text, &number))
+    return "";
+  return absl::StrCat("'", text, "' is not a whole number from 0 to 18446744073709551615");
+}
+
+std::string RefuseAllButNumbers(std::string& text) {
+  double number = 0;
+  return absl::SimpleAtod(text, &number) ? "" : absl::StrCat("'", text, "' is not a number, as 0.05 or 1e-8");
+}
+
+void CheckNumbers(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_type_name() == "UINT") option->check(CLI::Validator(RefuseAllButWholeNumbers, ""));
+    if (option->get_type_name() == "FLOAT") option->check(CLI::Validator(RefuseAllButNumbers, ""));
+  }
+  for (CLI::App* child : app.get_subcommands([](const CLI::App*) { return true; })) CheckNumbers(*child);
+}
+
+std::vector<std::string> FlagsOf(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+// Names the first word that is no command or flag, and the nearest that is; empty when all words are.
+std::string WrongWord(const CLI::App& app, int argc, const char* const* argv) {
+  const CLI::App* at = &app;
+  std::string path = app.get_name();
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (absl::StartsWith(word, "--") && word.size() > 2) {
+      const std::vector<std::string> flags = FlagsOf(*at);
+      const std::string flag = word.substr(0, word.find('='));
+      if (!absl::c_linear_search(flags, flag)) {
+        return absl::StrCat("'", path, "' has no ", flag, "; did you mean ", server::NearestWord(flag, flags),
+                            "? See ", path, " --help");
+      }
+      const CLI::Option* option = at->get_option(flag);
+      if (option->get_type_size() != 0 && word.size() == flag.size()) ++i;  // its value
+      continue;
+    }
+    const auto children =
+        at->get_subcommands([](const CLI::App* child) { return !child->get_group().empty(); });
+    if (absl::StartsWith(word, "-") || children.empty()) continue;
+    std::vector<std::string> names;
+    for (const CLI::App* child : children) names.push_back(child->get_name());
+    if (!absl::c_linear_search(names, word)) {
+      return absl::StrCat("'", path, "' has no command '", word, "'; did you mean '",
+                          server::NearestWord(word, names), "'? See ", path, " --help");
+    }
+    at = at->get_subcommand(word);
+    absl::StrAppend(&path, " ", word);
+  }
+  return "";
+}
+
+// Tells what is wrong with the command line, or gives the help that was asked for.
+int ReportParse(const CLI::App& app, const CLI::ParseError& error, int argc, const char* const* argv) {
+  const std::string wrong = error.get_exit_code() == 0 ? "" : WrongWord(app, argc, argv);
+  if (wrong.empty()) return app.exit(error) == 0 ? kOk : kUsage;
+  WriteError(absl::StrCat("error: ", wrong, "\n"));
+  return kUsage;
+}
+
+}  // namespace
 
 void BuildCommandTree(CLI::App& app, Selected* selected) {
   app.require_subcommand(1);
@@ -83,12 +190,16 @@ void BuildCommandTree(CLI::App& app, Selected* selected) {
   AddStatusCommands(app, selected);
   AddConfigCommands(app, selected);
   AddTopCommand(app, selected);
+  AddBenchCommands(app, selected);
   AddCheckCommand(app, selected);
   AddDebugCommands(app, selected);
+  AddLogCommands(app, selected);
+  AddCheckpointCommands(app, selected);
   AddClusterCommands(app, selected);
   AddGenerateCommands(app, selected);
   AddCompletionCommand(app, selected);
   AddReferenceCommand(app, selected);
+  CheckNumbers(app);
 }
 
 int RunCommandLine(int argc, const char* const* argv) {
@@ -100,10 +211,14 @@ int RunCommandLine(int argc, const char* const* argv) {
   CLI::App app("Rowhouse: a parameter server for embedding tables", "rowhouse");
   Selected selected;
   BuildCommandTree(app, &selected);
+  if (argc == 1) {  // somebody who wants to know what there is
+    Write(app.help());
+    return FinishOutput(kOk);
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {  // CLI11 knows no other way to say it; --help is one of them
-    return FinishOutput(app.exit(error) == 0 ? kOk : kUsage);
+    return FinishOutput(ReportParse(app, error, argc, argv));
   }
   if (selected.nested_run) return FinishOutput(selected.nested_run());
   if (!selected.run) return kUsage;

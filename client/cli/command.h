@@ -11,6 +11,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "rowhouse/client.h"
 
 namespace rowhouse::cli {
@@ -31,8 +33,11 @@ void AddStatusCommands(CLI::App& app, Selected* selected);
 void AddWriterCommands(CLI::App& app, Selected* selected);
 void AddConfigCommands(CLI::App& app, Selected* selected);
 void AddTopCommand(CLI::App& app, Selected* selected);
+void AddBenchCommands(CLI::App& app, Selected* selected);  // bench/bench_commands.cc
 void AddCheckCommand(CLI::App& app, Selected* selected);
 void AddDebugCommands(CLI::App& app, Selected* selected);
+void AddLogCommands(CLI::App& app, Selected* selected);         // log/log_commands.cc
+void AddCheckpointCommands(CLI::App& app, Selected* selected);  // checkpoint/checkpoint_commands.cc
 void AddClusterCommands(CLI::App& app, Selected* selected);
 void AddGenerateCommands(CLI::App& app, Selected* selected);
 void AddCompletionCommand(CLI::App& app, Selected* selected);
@@ -57,6 +62,8 @@ struct ConnectFlags {
 };
 // Adds --address, --timeout and --insecure to a client command.
 std::shared_ptr<ConnectFlags> AddConnectFlags(CLI::App& command);
+// What --timeout says. InvalidArgument naming what is allowed.
+absl::StatusOr<absl::Duration> TimeoutOf(const ConnectFlags& flags);
 absl::StatusOr<std::unique_ptr<Client>> Connect(const ConnectFlags& flags);
 absl::StatusOr<std::unique_ptr<Client>> Connect(const ConnectFlags& flags,
                                                 std::chrono::milliseconds retry_timeout);
@@ -71,6 +78,14 @@ void OnRun(CLI::App& command, Selected* selected, std::function<absl::Status()> 
 // Tells an error on stderr; the exit code that stands for it. Cancelled without words is silent: output
 // stopped because nobody reads it any more.
 int Report(const absl::Status& status);
+// `status` of a call that changes something: when its answer was lost, with `words`, for the change may come
+// about all the same.
+absl::Status OrMayHaveHappened(const absl::Status& status, absl::string_view words);
+template <typename T>
+absl::StatusOr<T> OrMayHaveHappened(absl::StatusOr<T> result, absl::string_view words) {
+  if (result.ok()) return result;
+  return OrMayHaveHappened(result.status(), words);
+}
 // What a command returns when Write did.
 absl::Status OutputClosed();
 

@@ -14,21 +14,46 @@
 namespace rowhouse::cli {
 namespace {
 
-// Asks with the address that the line being typed has; quick, for somebody waits with a finger on Tab.
-constexpr char kTablesCommand[] = "rowhouse table list -o csv --timeout 1s";
+// What names there are, by the word of their option's value. Asked with the address that the line being typed
+// has; quick, for somebody waits with a finger on Tab.
+struct NameSource {
+  const char *type, *noun, *command;
+};
+constexpr NameSource kNameSources[] = {
+    {"TABLE", "tables", "rowhouse table list -o csv --timeout 1s"},
+    {"CHECKPOINT", "checkpoints", "rowhouse checkpoint list -o csv --timeout 1s"},
+};
+
+const NameSource* SourceOf(const TreeOption& option) {
+  for (const NameSource& source : kNameSources) {
+    if (option.type == source.type) return &source;
+  }
+  return nullptr;
+}
 
 std::string Quoted(const std::string& text) {
   return absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
 }
 
 // What a word may be.
-enum class Kind { kWords, kFile, kDirectory, kTable, kUnknown };
+enum class Kind { kWords, kFile, kDirectory, kName, kUnknown };
 Kind KindOf(const TreeOption& option) {
   if (!option.choices.empty()) return Kind::kWords;
   if (option.type == "FILE") return Kind::kFile;
   if (option.type == "DIR") return Kind::kDirectory;
-  if (option.type == "TABLE") return Kind::kTable;
+  if (SourceOf(option) != nullptr) return Kind::kName;
   return Kind::kUnknown;
+}
+
+// A function of the shell for each source that prints its names, a line each.
+std::string NameFunctions(const char* before_noun, const char* after_noun, const char* address,
+                          const char* end) {
+  std::string functions;
+  for (const NameSource& source : kNameSources) {
+    absl::StrAppend(&functions, before_noun, source.noun, after_noun, source.command, address,
+                    " 2>/dev/null | tail -n +2 | cut -d, -f1\n", end);
+  }
+  return functions;
 }
 
 const TreeOption* Positional(const TreeCommand& command) {
@@ -77,8 +102,8 @@ std::string BashAction(const TreeOption& option) {
       return "compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); return";
     case Kind::kDirectory:
       return "compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- \"$cur\"); return";
-    case Kind::kTable:
-      return "words=$(_rowhouse_tables \"$address\")";
+    case Kind::kName:
+      return absl::StrCat("words=$(_rowhouse_", SourceOf(option)->noun, " \"$address\")");
     case Kind::kUnknown:
       break;
   }
@@ -93,8 +118,8 @@ std::string ZshAction(const TreeOption& option) {
       return "_files";
     case Kind::kDirectory:
       return "_files -/";
-    case Kind::kTable:
-      return "compadd -- ${(f)\"$(_rowhouse_tables \"$address\")\"}";
+    case Kind::kName:
+      return absl::StrCat("compadd -- ${(f)\"$(_rowhouse_", SourceOf(option)->noun, " \"$address\")\"}");
     case Kind::kUnknown:
       break;
   }
@@ -109,8 +134,8 @@ std::string FishAction(const TreeOption& option) {
       return " -r -F";
     case Kind::kDirectory:
       return " -x -a '(__fish_complete_directories)'";
-    case Kind::kTable:
-      return " -x -a '(__rowhouse_tables)'";
+    case Kind::kName:
+      return absl::StrCat(" -x -a '(__rowhouse_", SourceOf(option)->noun, ")'");
     case Kind::kUnknown:
       break;
   }
@@ -143,11 +168,9 @@ std::string BashCompletion(const std::vector<TreeCommand>& tree) {
   std::string values, words;
   AddBashCases(tree, &values, &words);
   return absl::StrCat(R"(# bash completion for rowhouse; written by: rowhouse completion bash
-_rowhouse_tables() {
-  )",
-                      kTablesCommand, R"( ${1:+--address "$1"} 2>/dev/null | tail -n +2 | cut -d, -f1
-}
-_rowhouse() {
+)",
+                      NameFunctions("_rowhouse_", "() {\n  ", R"( ${1:+--address "$1"})", "}\n"),
+                      R"(_rowhouse() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} at="" next="" address="" words="" i
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
@@ -200,11 +223,9 @@ std::string ZshCompletion(const std::vector<TreeCommand>& tree) {
   }
   return absl::StrCat(R"(#compdef rowhouse
 # zsh completion for rowhouse; written by: rowhouse completion zsh
-_rowhouse_tables() {
-  )",
-                      kTablesCommand, R"( ${1:+--address} ${1:+"$1"} 2>/dev/null | tail -n +2 | cut -d, -f1
-}
-_rowhouse() {
+)",
+                      NameFunctions("_rowhouse_", "() {\n  ", R"( ${1:+--address} ${1:+"$1"})", "}\n"),
+                      R"(_rowhouse() {
   local at="" next="" address="" i
   local -a list
   for ((i = 2; i < CURRENT; i++)); do
@@ -260,19 +281,18 @@ function __rowhouse_at
   end
   string join ' ' $at
 end
-function __rowhouse_tables
+function __rowhouse_address
   set -l words (commandline -opc)
-  set -l flags
   for i in (seq (count $words))
     if test "$words[$i]" = --address
       set -l value (math $i + 1)
-      set flags --address $words[$value]
+      string join \n -- --address $words[$value]
     end
   end
-  )",
-                      kTablesCommand, R"( $flags 2>/dev/null | tail -n +2 | cut -d, -f1
 end
-complete -c rowhouse -f
+)",
+                      NameFunctions("function __rowhouse_", "\n  ", " (__rowhouse_address)", "end\n"),
+                      R"(complete -c rowhouse -f
 )",
                       lines);
 }
@@ -294,7 +314,7 @@ void AddCompletionCommand(CLI::App& app, Selected* selected) {
       {"fish", "  rowhouse completion fish > ~/.config/fish/completions/rowhouse.fish", FishCompletion}};
   for (const auto& [shell, examples, write] : shells) {
     CLI::App* command = completion->add_subcommand(
-        shell, absl::StrCat("Commands, options, words and table names for ", shell));
+        shell, absl::StrCat("Commands, options, words and names of tables and checkpoints for ", shell));
     command->footer(absl::StrCat("Examples:\n", examples));
     OnRun(*command, selected, [root, write = write] {
       return Write(write(ReadCommandTree(*root))) ? absl::OkStatus() : OutputClosed();

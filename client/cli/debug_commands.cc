@@ -2,7 +2,6 @@
 // rowhouse debug bundle
 
 #include <gnu/libc-version.h>
-#include <httplib.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -14,7 +13,8 @@
 #include "absl/time/clock.h"
 #include "client/cli/archive.h"
 #include "client/cli/command.h"
-#include "client/cli/interrupt.h"
+#include "client/cli/command_words.h"
+#include "client/cli/http_get.h"
 #include "client/cli/listening_ports.h"
 #include "client/cli/local_cluster.h"
 #include "client/cli/output.h"
@@ -31,7 +31,7 @@
 namespace rowhouse::cli {
 namespace {
 
-constexpr int kHttpTimeoutSeconds = 3;
+constexpr std::chrono::seconds kHttpTimeout(3);
 constexpr uint64_t kLogTailBytes = 1 << 20, kMaxFileBytes = 1 << 20;
 constexpr absl::string_view kOurMetric = "rowhouse_build_info";
 
@@ -55,17 +55,11 @@ std::string Versions() {
 // The text, when a Rowhouse server's HTTP endpoint answers there.
 absl::StatusOr<std::string> Metrics(const std::string& text) {
   RH_ASSIGN_OR_RETURN(const ListenAddress address, ParseListenAddress("--http", text));
-  httplib::Client client(address.host, address.port);
-  client.set_connection_timeout(kHttpTimeoutSeconds);
-  client.set_read_timeout(kHttpTimeoutSeconds);
-  const auto answer = client.Get("/metrics");
-  if (!answer)
+  RH_ASSIGN_OR_RETURN(HttpAnswer answer, HttpGet(address, "/metrics", kHttpTimeout));
+  if (!absl::StrContains(answer.body, kOurMetric))
     return absl::UnavailableError(
-        absl::StrCat(text, " does not answer: ", httplib::to_string(answer.error())));
-  if (answer->body.find(kOurMetric.data()) == std::string::npos)
-    return absl::UnavailableError(
-        absl::StrCat(text, " answers ", answer->status, ", and not with metrics of Rowhouse"));
-  return answer->body;
+        absl::StrCat(text, " answers ", answer.status, ", and not with metrics of Rowhouse"));
+  return std::move(answer.body);
 }
 
 std::string Endpoint(const std::string& host, uint16_t port) {
@@ -109,7 +103,9 @@ std::string Environment() {
 // What there is; what is missing goes to `missing`, a line each.
 std::vector<BundleFile> Collect(const ConnectFlags& connect, const BundleFlags& flags, std::string* missing) {
   std::vector<BundleFile> files = {{"versions.txt", Versions()}, {"environment.txt", Environment()}};
-  const auto miss = [&](const absl::Status& status) { absl::StrAppend(missing, status.message(), "\n"); };
+  const auto miss = [&](const absl::Status& status) {
+    absl::StrAppend(missing, InCommandWords(status.message()), "\n");
+  };
   std::vector<ServerStatus> statuses;
   const auto client = Connect(connect);
   if (client.ok()) {
@@ -151,14 +147,12 @@ std::vector<BundleFile> Collect(const ConnectFlags& connect, const BundleFlags& 
 }
 
 absl::Status Bundle(const ConnectFlags& connect, const BundleFlags& flags) {
-  const Interrupt interrupt;  // Ctrl-C leaves no half of a file
   RH_ASSIGN_OR_RETURN(const auto tar, TarGz::Create(flags.out));
   std::string missing;
   std::vector<BundleFile> files = Collect(connect, flags, &missing);
   if (!missing.empty()) files.push_back({"missing.txt", missing});
   std::vector<std::vector<std::string>> rows;
   for (const BundleFile& file : files) {
-    RH_RETURN_IF_ERROR(interrupt.Check());
     const std::string content = Redact(file.content);
     RH_RETURN_IF_ERROR(tar->Add("rowhouse-debug/" + file.name, content));
     rows.push_back({file.name, absl::StrCat(content.size())});

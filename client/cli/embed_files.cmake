@@ -1,6 +1,7 @@
 # Makes embedded_files.cc from files of the source tree: those that are there when CMake runs, each as a raw string. A file that comes,
 # changes or goes makes CMake run again.
-set(ROWHOUSE_EMBEDDED deploy/prometheus/prometheus.yml deploy/prometheus/alerts.yml docker-compose.yml deploy/systemd/rowhouse.service)
+set(ROWHOUSE_EMBEDDED deploy/prometheus/prometheus.yml deploy/prometheus/alerts.yml docker-compose.yml deploy/systemd/rowhouse.service
+  deploy/docker/prometheus.yml deploy/docker/prometheus.Dockerfile)
 
 set(entries "")
 foreach(path IN LISTS ROWHOUSE_EMBEDDED)

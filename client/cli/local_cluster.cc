@@ -36,6 +36,49 @@ absl::Status CheckPorts(const char* flag, uint32_t first, uint32_t servers) {
                                                  kLastPort - servers + 1, " for ", servers, " servers"));
 }
 
+// The data directory of a server of the shape, which a restore made.
+absl::StatusOr<bool> IsRestored(FileSystem& fs, const std::string& directory, const std::string& name,
+                                const LocalClusterShape& shape) {
+  for (uint32_t server = 0; server < shape.servers; ++server) {
+    if (name == absl::StrCat("server-", server))
+      return fs.Exists(absl::StrCat(directory, "/", name, "/RESTORED"));
+  }
+  return false;
+}
+
+// A directory for a new cluster.
+absl::Status CheckNew(FileSystem& fs, const std::string& directory, const LocalClusterShape& shape) {
+  RH_RETURN_IF_ERROR(fs.CreateDirectories(directory));
+  RH_ASSIGN_OR_RETURN(const std::vector<std::string> names, fs.List(directory));
+  uint32_t restored = 0;
+  for (const std::string& name : names) {
+    if (name == "lock") continue;
+    RH_ASSIGN_OR_RETURN(const bool is_restored, IsRestored(fs, directory, name, shape));
+    if (!is_restored) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(directory, " holds ", name, " and no cluster: choose an empty or new --dir"));
+    }
+    ++restored;
+  }
+  if (restored == 0 || restored == shape.servers) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(directory, " has the restored data of ", restored,
+                                                    " servers, -n is ", shape.servers, ": ask for as many"));
+}
+
+// What may change, and what is not said, as it was.
+LocalClusterShape Merged(const LocalClusterShape& asked, const LocalClusterShape& saved) {
+  LocalClusterShape merged = asked;
+  if (merged.checkpoint_directory.empty()) merged.checkpoint_directory = saved.checkpoint_directory;
+  if (!merged.checkpoint_keep_log) merged.checkpoint_keep_log = saved.checkpoint_keep_log;
+  if (merged.restore_from.empty()) merged.restore_from = saved.restore_from;
+  return merged;
+}
+
+bool SameFixed(const LocalClusterShape& a, const LocalClusterShape& b) {
+  return a.servers == b.servers && a.port == b.port && a.http_port == b.http_port &&
+         a.partitions == b.partitions;
+}
+
 std::chrono::steady_clock::time_point Now() { return std::chrono::steady_clock::now(); }
 
 }  // namespace
@@ -83,22 +126,12 @@ absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Create(const std::st
   RH_RETURN_IF_ERROR(shape.Validate());
   FileSystem& fs = *PosixFileSystem();
   RH_ASSIGN_OR_RETURN(const bool there, fs.Exists(absl::StrCat(directory, "/cluster.json")));
-  if (!there) {
-    RH_RETURN_IF_ERROR(fs.CreateDirectories(directory));
-    RH_ASSIGN_OR_RETURN(const std::vector<std::string> names, fs.List(directory));
-    for (const std::string& name : names) {
-      if (name == "lock") continue;
-      return absl::FailedPreconditionError(
-          absl::StrCat(directory, " holds ", name, " and no cluster: choose an empty or new --dir"));
-    }
-  }
+  if (!there) RH_RETURN_IF_ERROR(CheckNew(fs, directory, shape));
   RH_ASSIGN_OR_RETURN(auto lock, fs.Lock(absl::StrCat(directory, "/lock")));
   std::unique_ptr<LocalCluster> cluster(new LocalCluster(directory, std::move(lock)));
   if (there) {
     RH_RETURN_IF_ERROR(cluster->Load());
-    LocalClusterShape same_budget = cluster->shape_;
-    same_budget.memory_budget = shape.memory_budget;
-    if (same_budget != shape) {
+    if (!SameFixed(cluster->shape_, shape)) {
       return absl::FailedPreconditionError(absl::StrCat(
           directory, " has a cluster of ", cluster->shape_.servers, " servers, --port ", cluster->shape_.port,
           ", --http-port ", cluster->shape_.http_port, " and --partitions ", cluster->shape_.partitions,
@@ -107,7 +140,7 @@ absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Create(const std::st
           "--delete-data"));
     }
   }
-  cluster->shape_ = shape;
+  cluster->shape_ = Merged(shape, cluster->shape_);
   RH_RETURN_IF_ERROR(cluster->Save());
   return cluster;
 }
@@ -128,6 +161,14 @@ absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Open(const std::stri
   return cluster;
 }
 
+namespace {
+
+std::string TextOr(const nlohmann::json& json, const char* key) {
+  return json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : "";
+}
+
+}  // namespace
+
 absl::Status LocalCluster::Load() {
   const std::string path = absl::StrCat(directory_, "/cluster.json");
   RH_ASSIGN_OR_RETURN(const std::string text, ReadFile(*PosixFileSystem(), path, kMaxFileBytes));
@@ -140,11 +181,16 @@ absl::Status LocalCluster::Load() {
   if (!json.contains("memory_budget") || !json["memory_budget"].is_string())
     return absl::DataLossError(
         absl::StrCat(path, " has no text memory_budget: it is not what cluster up wrote"));
-  shape_ = {.servers = json["servers"],
-            .port = json["port"],
-            .http_port = json["http_port"],
-            .partitions = json["partitions"],
-            .memory_budget = json["memory_budget"]};
+  shape_ = {
+      .servers = json["servers"],
+      .port = json["port"],
+      .http_port = json["http_port"],
+      .partitions = json["partitions"],
+      .memory_budget = json["memory_budget"],
+      // Not in the files of an earlier version.
+      .checkpoint_directory = TextOr(json, "checkpoint_directory"),
+      .checkpoint_keep_log = json.contains("checkpoint_keep_log") && json["checkpoint_keep_log"] == true,
+      .restore_from = TextOr(json, "restore_from")};
   return shape_.Validate();
 }
 
@@ -153,7 +199,10 @@ absl::Status LocalCluster::Save() const {
                                        {"port", shape_.port},
                                        {"http_port", shape_.http_port},
                                        {"partitions", shape_.partitions},
-                                       {"memory_budget", shape_.memory_budget}};
+                                       {"memory_budget", shape_.memory_budget},
+                                       {"checkpoint_directory", shape_.checkpoint_directory},
+                                       {"checkpoint_keep_log", shape_.checkpoint_keep_log},
+                                       {"restore_from", shape_.restore_from}};
   return ReplaceFileDurably(*PosixFileSystem(), absl::StrCat(directory_, "/cluster.json"),
                             json.dump(2) + "\n");
 }
@@ -190,15 +239,23 @@ absl::StatusOr<std::optional<ProcessIdentity>> LocalCluster::Running(uint32_t se
 
 std::vector<std::string> LocalCluster::Command(uint32_t server, const std::string& program) const {
   std::vector<std::string> all;
+  all.reserve(shape_.servers);
   for (uint32_t s = 0; s < shape_.servers; ++s) all.push_back(address(s));
-  return {program,           "server",
-          "--data-dir",      data_directory(server),
-          "--listen",        address(server),
-          "--http-listen",   http_address(server),
-          "--memory-budget", shape_.memory_budget,
-          "--partitions",    absl::StrCat(shape_.partitions),
-          "--servers",       absl::StrJoin(all, ","),
-          "--server-index",  absl::StrCat(server)};
+  std::vector<std::string> words = {program,           "server",
+                                    "--data-dir",      data_directory(server),
+                                    "--listen",        address(server),
+                                    "--http-listen",   http_address(server),
+                                    "--memory-budget", shape_.memory_budget,
+                                    "--partitions",    absl::StrCat(shape_.partitions),
+                                    "--servers",       absl::StrJoin(all, ","),
+                                    "--server-index",  absl::StrCat(server)};
+  const auto add = [&words](const char* flag, const std::string& value) {
+    if (!value.empty()) words.insert(words.end(), {flag, value});
+  };
+  add("--checkpoint-directory", shape_.checkpoint_directory);
+  if (shape_.checkpoint_keep_log) words.push_back("--checkpoint-keep-log");
+  add("--restore-from", shape_.restore_from);
+  return words;
 }
 
 absl::Status LocalCluster::Start(uint32_t server, const std::string& program) {

@@ -26,6 +26,9 @@ struct LocalClusterShape {
   uint32_t http_port = 7680;  // and answers HTTP on http_port + N
   uint32_t partitions = 256;
   std::string memory_budget = "512MiB";  // of each server
+  std::string checkpoint_directory;      // absolute; empty: none
+  bool checkpoint_keep_log = false;
+  std::string restore_from;  // absolute; what the servers begin with; empty: nothing
 
   bool operator==(const LocalClusterShape&) const = default;
   // InvalidArgument naming flag, value and limit.
@@ -38,7 +41,8 @@ absl::StatusOr<std::string> DefaultClusterDirectory();
 class LocalCluster {
  public:
   // A new cluster, or the one that is there: FailedPrecondition when that has another shape (its memory
-  // budget may change), or the directory holds something else.
+  // budget may change; what is said of checkpoints, too, and what is not said stays), or the directory holds
+  // something else. A new one may find the servers' data there: `rowhouse checkpoint restore` made it.
   static absl::StatusOr<std::unique_ptr<LocalCluster>> Create(const std::string& directory,
                                                               const LocalClusterShape& shape);
   // NotFound when there is none. `lock`: for commands that start or stop; FailedPrecondition naming the pid

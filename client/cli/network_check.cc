@@ -1,7 +1,6 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 // The checks of self_check.h that look at ports.
 
-#include <httplib.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,9 +8,12 @@
 #include <cerrno>
 #include <cstring>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "client/cli/command_words.h"
+#include "client/cli/http_get.h"
 #include "client/cli/self_check.h"
 #include "common/listen_address.h"
 #include "rowhouse/client.h"
@@ -20,7 +22,7 @@ namespace rowhouse::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kReachTimeout(2500);
-constexpr int kHttpTimeoutSeconds = 2;
+constexpr std::chrono::seconds kHttpTimeout(2);
 
 // 0 when this machine could listen there, else why not.
 int BindError(const ListenAddress& address) {
@@ -86,11 +88,8 @@ CheckResult CheckHttpListen(const std::string& text) {
   if (error == 0) return {name, Verdict::kPass, absl::StrCat(text, " is free")};
   if (error != EADDRINUSE)
     return {name, Verdict::kFail, absl::StrCat("cannot listen on ", text, ": ", std::strerror(error))};
-  httplib::Client client(address->host, address->port);
-  client.set_connection_timeout(kHttpTimeoutSeconds);
-  client.set_read_timeout(kHttpTimeoutSeconds);
-  const auto answer = client.Get("/metrics");
-  if (answer && answer->body.find("rowhouse_build_info") != std::string::npos)
+  const auto answer = HttpGet(*address, "/metrics", kHttpTimeout);
+  if (answer.ok() && absl::StrContains(answer->body, "rowhouse_build_info"))
     return {name, Verdict::kPass, absl::StrCat(text, ": a Rowhouse server answers")};
   return {name, Verdict::kFail,
           absl::StrCat(text, " is taken by another program: stop it or choose another port")};
@@ -100,7 +99,7 @@ CheckResult CheckReach(const std::string& address, bool insecure) {
   const std::string name = absl::StrCat("reach ", address);
   const auto greeting = Greeting(address, insecure);
   if (greeting.ok()) return {name, Verdict::kPass, *greeting};
-  return {name, Verdict::kFail, std::string(greeting.status().message())};
+  return {name, Verdict::kFail, InCommandWords(greeting.status().message())};
 }
 
 }  // namespace rowhouse::cli

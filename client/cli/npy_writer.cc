@@ -18,35 +18,30 @@ constexpr size_t kMagicBytes = 8;
 
 }  // namespace
 
-NpyWriter::NpyWriter(std::string path, std::string type, size_t columns, std::FILE* file)
-    : path_(std::move(path)),
-      temporary_(path_ + ".tmp"),
-      type_(std::move(type)),
-      columns_(columns),
-      file_(file) {}
+NpyWriter::NpyWriter(OutputFile output, std::string type, size_t columns, std::FILE* file)
+    : output_(std::move(output)), type_(std::move(type)), columns_(columns), file_(file) {}
 
 absl::StatusOr<std::unique_ptr<NpyWriter>> NpyWriter::Create(const std::string& path, const std::string& type,
                                                              size_t columns) {
-  std::FILE* file = std::fopen((path + ".tmp").c_str(), "wb");
+  RH_ASSIGN_OR_RETURN(OutputFile output, OutputFile::Choose(path));
+  std::FILE* file = std::fopen(output.path().c_str(), "wb");
   if (file == nullptr) {
     return absl::FailedPreconditionError(
-        absl::StrCat("cannot create ", path, ".tmp: ", std::strerror(errno)));
+        absl::StrCat("cannot create ", output.path(), ": ", std::strerror(errno)));
   }
-  std::unique_ptr<NpyWriter> writer(new NpyWriter(path, type, columns, file));
+  std::unique_ptr<NpyWriter> writer(new NpyWriter(std::move(output), type, columns, file));
   const std::string room(kHeaderBytes, ' ');
   RH_RETURN_IF_ERROR(writer->Append(room.data(), room.size()));
   return writer;
 }
 
 NpyWriter::~NpyWriter() {
-  if (file_ == nullptr) return;
-  std::fclose(file_);
-  std::remove(temporary_.c_str());
+  if (file_ != nullptr) std::fclose(file_);
 }
 
 absl::Status NpyWriter::Failed(const char* doing) const {
   return absl::ResourceExhaustedError(
-      absl::StrCat("cannot ", doing, " ", temporary_, ": ", std::strerror(errno)));
+      absl::StrCat("cannot ", doing, " ", output_.path(), ": ", std::strerror(errno)));
 }
 
 absl::Status NpyWriter::Append(const void* data, size_t bytes) {
@@ -64,10 +59,9 @@ absl::Status NpyWriter::Finish(size_t rows) {
   RH_RETURN_IF_ERROR(Append(kMagic, kMagicBytes));
   RH_RETURN_IF_ERROR(Append(&length, sizeof(length)));
   RH_RETURN_IF_ERROR(Append(header.data(), header.size()));
-  if (std::fflush(file_) != 0 || fsync(fileno(file_)) != 0) return Failed("sync");
+  if (std::fflush(file_) != 0 || (!output_.is_in_place() && fsync(fileno(file_)) != 0)) return Failed("sync");
   std::fclose(file_);
   file_ = nullptr;
-  if (std::rename(temporary_.c_str(), path_.c_str()) != 0) return Failed("rename");
   return absl::OkStatus();
 }
 

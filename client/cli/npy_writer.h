@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "client/cli/output_file.h"
 
 namespace rowhouse::cli {
 
@@ -22,14 +23,17 @@ class NpyWriter {
   NpyWriter& operator=(const NpyWriter&) = delete;
 
   absl::Status Append(const void* data, size_t bytes);
-  // Writes the header for `rows` rows, syncs, and gives the file its name.
+  // Writes the header for `rows` rows, syncs and closes.
   absl::Status Finish(size_t rows);
+  // Gives the finished file its name.
+  absl::Status Publish() { return output_.Publish(); }
 
  private:
-  NpyWriter(std::string path, std::string type, size_t columns, std::FILE* file);
+  NpyWriter(OutputFile output, std::string type, size_t columns, std::FILE* file);
   absl::Status Failed(const char* doing) const;
 
-  const std::string path_, temporary_, type_;
+  OutputFile output_;
+  const std::string type_;
   const size_t columns_;
   std::FILE* file_;
 };

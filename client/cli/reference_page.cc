@@ -30,14 +30,20 @@ not happen in the time given.
 fixed names. 64-bit identities (row ids, writers, clusters, seeds) are strings in JSON and YAML, because many readers round large
 numbers. There are no colours, and nothing is cut off. A table wider than its terminal is shown as one line for each cell.
 
+**Ids** are 64 bits. They are printed as 0 to 18446744073709551615; a negative one is taken as the signed form of the same bits, as -1 for
+18446744073709551615.
+
 **What destroys asks.** `table drop`, `row delete` of more than one id, `row expire`, `writer end`, `server drain` and `cluster down
 --delete-data` want the name typed on a terminal, and `--yes` where nobody can be asked.
 
 **Ctrl-C.** `top` and `cluster logs -f` end with 0, for that is how they end. `table dump` leaves no half-written file and then ends by
-the signal, as `wait` does; a shell sees 130.
+the signal, as `wait` does; a shell sees 130. So does `bench`, once it has printed what it measured and dropped its tables.
 
 **Where the cluster is.** `--address`, or the variable `ROWHOUSE_ADDRESS`: any server, or several, comma-separated. `--timeout` bounds how
-long a lost server is waited for.
+long a lost server is waited for, from 1ms to 24h.
+
+**Lines of JSON.** What goes on and on prints a JSON document a line with `-o json` (ndjson, as `jq` reads it): `top` the list of servers for
+each interval, `log dump` an object for each record.
 
 ## Commands
 

@@ -173,6 +173,8 @@ std::string Render(const Listing& listing, OutputFormat format, size_t terminal_
   return "";
 }
 
+std::string RenderJsonLine(const Listing& listing) { return ToJson(listing).dump() + "\n"; }
+
 size_t TerminalColumns() {
   winsize size{};
   if (isatty(STDOUT_FILENO) == 0 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return 0;

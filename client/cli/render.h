@@ -22,6 +22,10 @@ inline bool IsNested(OutputFormat format) {
   return format == OutputFormat::kJson || format == OutputFormat::kYaml;
 }
 
+inline bool IsForPeople(OutputFormat format) {
+  return format == OutputFormat::kTable || format == OutputFormat::kWide;
+}
+
 // How a number is shown to people. Programs get the number itself.
 enum class Unit { kNone, kBytes, kSeconds, kRatio, kRate };
 
@@ -42,6 +46,9 @@ struct Listing {
 // `terminal_columns`: a table that is wider is shown as one line for each cell; 0: any width is right.
 // Nothing is ever cut off. CSV is that of RFC 4180. 64-bit identities are the caller's to give as strings.
 std::string Render(const Listing& listing, OutputFormat format, size_t terminal_columns);
+
+// The same as JSON in one line: a document of a stream (ndjson).
+std::string RenderJsonLine(const Listing& listing);
 
 // Of the terminal that stdout is; 0 when it is none.
 size_t TerminalColumns();

@@ -50,7 +50,7 @@ absl::Status Get(const ConnectFlags& connect, const RowFlags& flags) {
   std::vector<uint8_t> stored(ids.size());
   RH_RETURN_IF_ERROR(client->Pull({{table, ids, absl::MakeSpan(rows), absl::MakeSpan(stored)}}));
   const OutputFormat format = FormatOf(flags.output);
-  const bool for_people = format == OutputFormat::kTable || format == OutputFormat::kWide;
+  const bool for_people = IsForPeople(format);
   Listing listing = RowListing(table.dim(), format);
   for (size_t i = 0; i < ids.size(); ++i) {
     std::vector<Json> cells = {absl::StrCat(ids[i]), stored[i] != 0};
@@ -147,16 +147,21 @@ void AddRowCommands(CLI::App& app, Selected* selected) {
   const auto get_connect = AddConnectFlags(*get);
   auto get_flags = std::make_shared<RowFlags>();
   AddTableName(*get, "TABLE", &get_flags->table)->required();
-  get->add_option("ID", get_flags->ids, "Ids; a negative one stands for the same 64 bits")->required();
+  get->add_option("ID", get_flags->ids, "Ids; a negative one is the signed form of the same 64 bits")
+      ->required();
   AddOutputFlag(*get, &get_flags->output);
-  get->footer("Examples:\n  rowhouse row get user 17 42\n  rowhouse row get user 17 -o json");
+  get->footer(
+      "Ids are printed as 0 to 18446744073709551615, as -1 is.\n"
+      "Examples:\n  rowhouse row get user 17 42\n  rowhouse row get user 17 -o json\n  rowhouse row get user "
+      "-1");
   OnRun(*get, selected, [=] { return Get(*get_connect, *get_flags); });
 
   CLI::App* remove = row->add_subcommand("delete", "Delete rows; they read as never pushed from then on");
   const auto delete_connect = AddConnectFlags(*remove);
   auto delete_flags = std::make_shared<RowFlags>();
   AddTableName(*remove, "TABLE", &delete_flags->table)->required();
-  remove->add_option("ID", delete_flags->ids, "Ids; a negative one stands for the same 64 bits")->required();
+  remove->add_option("ID", delete_flags->ids, "Ids; a negative one is the signed form of the same 64 bits")
+      ->required();
   remove->add_flag("--yes", delete_flags->yes, "Do not ask; one id is deleted without a question");
   remove->footer("Examples:\n  rowhouse row delete user 17\n  rowhouse row delete user 17 42 --yes");
   OnRun(*remove, selected, [=] { return Delete(*delete_connect, *delete_flags); });

@@ -20,6 +20,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "client/cli/proc_text.h"
+#include "common/cgroup_memory.h"
 #include "common/file_system.h"
 #include "common/process_memory.h"
 #include "common/units.h"
@@ -142,6 +143,16 @@ CheckResult CheckMemory(uint64_t budget_bytes, const std::string& meminfo, uint6
   return {"memory", budget_bytes <= left ? Verdict::kPass : Verdict::kFail,
           absl::StrCat(FormatBytes(left), " available", contained ? " (limit of the container)" : "",
                        ", --memory-budget ", FormatBytes(budget_bytes))};
+}
+
+CheckResult CheckMemoryLimit(uint64_t budget_bytes, uint64_t limit_bytes) {
+  const std::string name = "memory limit";
+  if (limit_bytes == kNoMemoryLimit) return {name, Verdict::kSkip, "no container limits the memory"};
+  const std::string problem = ContainerMemoryProblem(budget_bytes, limit_bytes);
+  if (!problem.empty()) return {name, Verdict::kFail, problem};
+  return {name, Verdict::kPass,
+          absl::StrCat("the container's limit is ", FormatBytes(limit_bytes), ", wanted are at least ",
+                       FormatBytes(budget_bytes + ContainerMemoryMargin(budget_bytes)))};
 }
 
 uint64_t CgroupMemoryLeft() {

@@ -33,6 +33,8 @@ CheckResult CheckOpenFiles();
 // The budget against what machine and container have left. `meminfo`: the text of /proc/meminfo;
 // `cgroup_left_bytes`: UINT64_MAX without a limit.
 CheckResult CheckMemory(uint64_t budget_bytes, const std::string& meminfo, uint64_t cgroup_left_bytes);
+// The budget, with what a container needs beside it, against the container's limit; see cgroup_memory.h.
+CheckResult CheckMemoryLimit(uint64_t budget_bytes, uint64_t limit_bytes);
 // Bytes that the lowest limit of this process's cgroup v2 leaves; UINT64_MAX without one.
 uint64_t CgroupMemoryLeft();
 // `address` is free to listen on, or a Rowhouse server answers there.

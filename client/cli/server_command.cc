@@ -11,6 +11,7 @@
 #include "client/cli/server_flags.h"
 #include "client/cli/service_notify.h"
 #include "client/cli/signal_watcher.h"
+#include "common/cgroup_memory.h"
 #include "common/logging.h"
 #include "common/status_macros.h"
 #include "common/units.h"
@@ -57,6 +58,8 @@ int RunServer(const ServerFlags& flags) {
   if (!config.ok()) return Report(config.status());
   const ServerOptions& options = config->options;
   InitLogging(options.log_level, options.log_format, absl::StrJoin(options.log_modules, ","));
+  const std::string problem = ContainerMemoryProblem(options.memory_budget_bytes, CgroupMemoryLimit());
+  if (!problem.empty()) RH_LOG_WARN("{}", problem);
   TuneAllocator(options.memory_budget_bytes);
   auto server = server::Server::Start(options);
   if (!server.ok()) return Report(server.status());

@@ -33,7 +33,7 @@ absl::Status Info(const ConnectFlags& connect, std::optional<uint32_t> server, c
   }
   const OutputFormat format = FormatOf(output);
   const Listing listing = InfoListing(statuses, format);
-  const bool for_people = format == OutputFormat::kTable || format == OutputFormat::kWide;
+  const bool for_people = IsForPeople(format);
   const bool written = for_people ? Write(Uprights(listing)) : Show(listing, output);
   return written ? absl::OkStatus() : OutputClosed();
 }

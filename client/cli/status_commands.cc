@@ -1,14 +1,15 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 // rowhouse status | wait | healthcheck | version
 
-#include <httplib.h>
-
 #include <algorithm>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/command.h"
+#include "client/cli/command_words.h"
+#include "client/cli/http_get.h"
 #include "client/cli/output.h"
+#include "client/cli/render.h"
 #include "client/cli/server_status.h"
 #include "common/listen_address.h"
 #include "common/status_macros.h"
@@ -20,7 +21,7 @@ namespace {
 
 constexpr auto kPollInterval = std::chrono::milliseconds(200);
 constexpr auto kProbeTimeout = std::chrono::milliseconds(1000);
-constexpr int kHealthTimeoutSeconds = 3;
+constexpr std::chrono::seconds kHealthTimeout(3);
 
 absl::Status ShowStatus(const ConnectFlags& connect, const std::string& output, bool* healthy) {
   RH_ASSIGN_OR_RETURN(const auto client, Connect(connect));
@@ -33,9 +34,9 @@ absl::Status ShowStatus(const ConnectFlags& connect, const std::string& output, 
 // Empty when every server is ready, else what is missing.
 std::string MissingForReady(const ConnectFlags& connect) {
   const auto client = Connect(connect, kProbeTimeout);
-  if (!client.ok()) return std::string(client.status().message());
+  if (!client.ok()) return InCommandWords(client.status().message());
   const auto statuses = (*client)->ServerStatuses();
-  if (!statuses.ok()) return std::string(statuses.status().message());
+  if (!statuses.ok()) return InCommandWords(statuses.status().message());
   for (const ServerStatus& s : *statuses) {
     if (s.state != "ready") return absl::StrCat("server ", s.server, " (", s.address, ") is ", s.state);
   }
@@ -43,7 +44,7 @@ std::string MissingForReady(const ConnectFlags& connect) {
 }
 
 int Wait(const ConnectFlags& connect) {
-  const auto timeout = ParseDuration(connect.timeout);
+  const auto timeout = TimeoutOf(connect);
   if (!timeout.ok()) return Report(timeout.status());
   const auto deadline = std::chrono::steady_clock::now() + absl::ToChronoMilliseconds(*timeout);
   while (true) {
@@ -60,13 +61,9 @@ int Wait(const ConnectFlags& connect) {
 int CheckHealth(const std::string& text) {
   const auto address = ParseListenAddress("--http-address", text);
   if (!address.ok()) return Report(address.status());
-  httplib::Client client(address->host, address->port);
-  client.set_connection_timeout(kHealthTimeoutSeconds);
-  client.set_read_timeout(kHealthTimeoutSeconds);
-  const auto answer = client.Get("/readyz");
-  if (!answer) {
-    WriteError(
-        absl::StrCat("unhealthy: ", text, " does not answer: ", httplib::to_string(answer.error()), "\n"));
+  const auto answer = HttpGet(*address, "/readyz", kHealthTimeout);
+  if (!answer.ok()) {
+    WriteError(absl::StrCat("unhealthy: ", answer.status().message(), "\n"));
     return kUnhealthy;
   }
   if (answer->status != 200) {
@@ -74,6 +71,17 @@ int CheckHealth(const std::string& text) {
     return kUnhealthy;
   }
   return kOk;
+}
+
+// One line for people, as every program prints; with fields for the others.
+absl::Status ShowVersion(const std::string& output) {
+  const Listing listing{.columns = {{"program", "PROGRAM"}, {"version", "VERSION"}},
+                        .rows = {{"rowhouse", server::Version()}},
+                        .single = true};
+  const bool written = IsForPeople(FormatOf(output))
+                           ? Write(absl::StrCat("rowhouse ", server::Version(), "\n"))
+                           : Show(listing, output);
+  return written ? absl::OkStatus() : OutputClosed();
 }
 
 }  // namespace
@@ -114,13 +122,10 @@ void AddStatusCommands(CLI::App& app, Selected* selected) {
   health->callback([=] { selected->run = [=] { return CheckHealth(*http); }; });
 
   CLI::App* version = app.add_subcommand("version", "Print the version");
-  version->footer("Examples:\n  rowhouse version");
-  version->callback([=] {
-    selected->run = [] {
-      Write(absl::StrCat("rowhouse ", server::Version(), "\n"));
-      return static_cast<int>(kOk);
-    };
-  });
+  auto version_output = std::make_shared<std::string>();
+  AddOutputFlag(*version, version_output.get());
+  version->footer("Examples:\n  rowhouse version\n  rowhouse version -o json");
+  OnRun(*version, selected, [=] { return ShowVersion(*version_output); });
 }
 
 }  // namespace rowhouse::cli

@@ -38,16 +38,31 @@ absl::Status Apply(const AlterFlags& flags, TableSpec* spec) {
   return absl::OkStatus();
 }
 
+// Words for people, an empty list for programs.
+absl::Status ShowUnchanged(const Table& table, const Listing& none, const std::string& output) {
+  const bool written =
+      IsForPeople(FormatOf(output))
+          ? Write(absl::StrCat("nothing to change: table ", table.name(), " is so already, schema_version ",
+                               table.schema_version(), "\n"))
+          : Show(none, output);
+  return written ? absl::OkStatus() : OutputClosed();
+}
+
 absl::Status Alter(const ConnectFlags& connect, const AlterFlags& flags) {
   RH_ASSIGN_OR_RETURN(const auto client, Connect(connect));
   RH_ASSIGN_OR_RETURN(const Table before, client->OpenTable(flags.name));
   RH_ASSIGN_OR_RETURN(const TableSpec old_spec, client->DescribeTable(flags.name));
   TableSpec spec = old_spec;
   RH_RETURN_IF_ERROR(Apply(flags, &spec));
-  RH_ASSIGN_OR_RETURN(const Table after, client->AlterTable(spec));
+  const std::vector<Json> old_cells = SpecCells(before, old_spec);
   Listing listing{.columns = {{"field", "FIELD"}, {"old", "OLD"}, {"new", "NEW"}}};
+  // A change to what is there already would be a new schema version, which trainers notice, for nothing.
+  if (SpecCells(before, spec) == old_cells) return ShowUnchanged(before, listing, flags.output);
+  RH_ASSIGN_OR_RETURN(const Table after, OrMayHaveHappened(client->AlterTable(spec),
+                                                           "the change may still be made: look with "
+                                                           "`rowhouse table describe`"));
   const std::vector<Column> columns = SpecColumns();
-  const std::vector<Json> old_cells = SpecCells(before, old_spec), new_cells = SpecCells(after, spec);
+  const std::vector<Json> new_cells = SpecCells(after, spec);
   for (size_t i = 0; i < columns.size(); ++i) {
     if (old_cells[i] != new_cells[i]) listing.rows.push_back({columns[i].key, old_cells[i], new_cells[i]});
   }
@@ -71,7 +86,9 @@ void AddTableAlter(CLI::App& table, Selected* selected) {
       ->check(CLI::IsMember({"skip", "allow"}));
   AddOutputFlag(*command, &flags->output);
   command->footer(
-      "Dim, optimizer, initializer and seed are fixed for a table's life.\n"
+      "Dim, optimizer, initializer and seed are fixed for a table's life. What is so already is not changed, "
+      "and "
+      "the schema version stays.\n"
       "Examples:\n  rowhouse table alter user --learning-rate 0.01\n"
       "  rowhouse table alter user --durability sync --frozen true");
   OnRun(*command, selected, [=] { return Alter(*connect, *flags); });

@@ -24,6 +24,12 @@ absl::StatusOr<TableSpec> SpecOf(const CreateFlags& flags) {
   TableSpec spec = flags.spec;
   spec.name = flags.name;
   RH_ASSIGN_OR_RETURN(const OptimizerConfig::Kind kind, ParseOptimizer(flags.optimizer));
+  if (kind == OptimizerConfig::Kind::kSgd &&
+      (flags.epsilon.has_value() || flags.initial_accumulator.has_value())) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--", flags.epsilon.has_value() ? "epsilon" : "initial-accumulator",
+                     " means nothing to --optimizer sgd: leave it out, or take adagrad or rowwise_adagrad"));
+  }
   if (kind == OptimizerConfig::Kind::kSgd) spec.optimizer = Sgd();
   if (kind == OptimizerConfig::Kind::kAdagrad) spec.optimizer = Adagrad();
   if (kind == OptimizerConfig::Kind::kRowwiseAdagrad) spec.optimizer = RowwiseAdagrad();
@@ -42,8 +48,10 @@ absl::StatusOr<TableSpec> SpecOf(const CreateFlags& flags) {
 absl::Status Create(const ConnectFlags& connect, const CreateFlags& flags) {
   RH_ASSIGN_OR_RETURN(const TableSpec spec, SpecOf(flags));
   RH_ASSIGN_OR_RETURN(const auto client, Connect(connect));
-  RH_ASSIGN_OR_RETURN(const Table table,
-                      flags.if_not_exists ? client->OpenOrCreateTable(spec) : client->CreateTable(spec));
+  RH_ASSIGN_OR_RETURN(
+      const Table table,
+      OrMayHaveHappened(flags.if_not_exists ? client->OpenOrCreateTable(spec) : client->CreateTable(spec),
+                        "the table may still come to exist: look with `rowhouse table list`"));
   Write(absl::StrCat("table ", table.name(), ": table_id ", table.id(), ", schema_version ",
                      table.schema_version(), "\n"));
   return absl::OkStatus();
@@ -81,7 +89,8 @@ absl::Status Drop(const ConnectFlags& connect, const std::string& name, bool yes
   RH_RETURN_IF_ERROR(Confirm(
       absl::StrCat("dropping table \"", name, "\" deletes its rows on every server for good"), name, yes));
   RH_ASSIGN_OR_RETURN(const auto client, Connect(connect));
-  RH_RETURN_IF_ERROR(client->DropTable(name));
+  RH_RETURN_IF_ERROR(OrMayHaveHappened(client->DropTable(name),
+                                       "the table may still be dropped: look with `rowhouse table list`"));
   Write(absl::StrCat("table ", name, " dropped\n"));
   return absl::OkStatus();
 }
@@ -105,7 +114,9 @@ void AddCreate(CLI::App& table, Selected* selected) {
   command->add_option("--durability", flags->durability, "volatile, async or sync")->capture_default_str();
   command->add_option("--num-rows", flags->spec.num_rows, "Ids are below this; 0: any 64-bit id")
       ->capture_default_str();
-  command->add_option("--padding-id", flags->padding_id, "Id whose gradients are dropped");
+  command->add_option(
+      "--padding-id", flags->padding_id,
+      "Id whose gradients are dropped; a negative one is the signed form of the same 64 bits");
   command->add_option("--unseen", flags->unseen, "What ids never pushed read as: initial or zeros")
       ->check(CLI::IsMember({"initial", "zeros"}))
       ->capture_default_str();

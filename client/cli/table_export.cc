@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <memory>
 
 #include "absl/strings/escaping.h"
@@ -16,6 +17,7 @@
 #include "client/cli/command.h"
 #include "client/cli/npy_writer.h"
 #include "client/cli/output.h"
+#include "client/cli/output_file.h"
 #include "client/cli/table_text.h"
 #include "common/status_macros.h"
 
@@ -96,15 +98,13 @@ absl::StatusOr<TableDigest> DigestTables(Client& client, std::vector<std::string
   return digest;
 }
 
-absl::StatusOr<DumpedTable> DumpTableToNpy(Client& client, const std::string& name, const std::string& file,
-                                           const std::function<absl::Status()>& go_on) {
+absl::StatusOr<DumpedTable> DumpTableToNpy(Client& client, const std::string& name, const std::string& file) {
   const std::string base(absl::StripSuffix(file, ".npy"));
   DumpedTable out{.ids_path = base + ".ids.npy", .rows_path = base + ".rows.npy"};
   RH_ASSIGN_OR_RETURN(const Table table, client.OpenTable(name));
   RH_ASSIGN_OR_RETURN(const auto ids, NpyWriter::Create(out.ids_path, "<u8", 0));
   RH_ASSIGN_OR_RETURN(const auto rows, NpyWriter::Create(out.rows_path, "<f4", table.dim()));
   RH_RETURN_IF_ERROR(client.Scan(table, /*with_state=*/false, [&](const ScanPage& page) -> absl::Status {
-    RH_RETURN_IF_ERROR(go_on());
     RH_RETURN_IF_ERROR(ids->Append(page.ids.data(), page.ids.size() * sizeof(uint64_t)));
     RH_RETURN_IF_ERROR(rows->Append(page.rows.data(), page.rows.size() * sizeof(float)));
     out.rows += page.ids.size();
@@ -112,51 +112,57 @@ absl::StatusOr<DumpedTable> DumpTableToNpy(Client& client, const std::string& na
   }));
   RH_RETURN_IF_ERROR(ids->Finish(out.rows));
   RH_RETURN_IF_ERROR(rows->Finish(out.rows));
+  RH_RETURN_IF_ERROR(ids->Publish());
+  RH_RETURN_IF_ERROR(rows->Publish());
   return out;
 }
 
-absl::Status DumpTableToCsv(Client& client, const std::string& name, const std::string& file,
-                            const std::function<absl::Status()>& go_on) {
-  RH_ASSIGN_OR_RETURN(const Table table, client.OpenTable(name));
-  const bool to_stdout = file.empty();
-  std::FILE* out = stdout;
-  const std::string temporary = file + ".tmp";
-  if (!to_stdout) {
-    out = std::fopen(temporary.c_str(), "wb");
-    if (out == nullptr) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("cannot create ", temporary, ": ", std::strerror(errno)));
-    }
-  }
-  const auto write = [&](const std::string& text) -> absl::Status {
-    if (to_stdout) return Write(text) ? absl::OkStatus() : OutputClosed();
-    if (std::fwrite(text.data(), 1, text.size(), out) == text.size()) return absl::OkStatus();
-    return absl::ResourceExhaustedError(absl::StrCat("cannot write ", temporary, ": ", std::strerror(errno)));
-  };
+namespace {
+
+// The header line, then a line for each row, to `write`.
+absl::Status WriteCsv(Client& client, const Table& table,
+                      const std::function<absl::Status(const std::string&)>& write) {
   std::string text = "id";
   for (uint32_t column = 0; column < table.dim(); ++column) absl::StrAppend(&text, ",w", column);
-  absl::Status done = write(text + "\r\n");
-  if (done.ok()) {
-    done = client.Scan(table, /*with_state=*/false, [&](const ScanPage& page) -> absl::Status {
-      RH_RETURN_IF_ERROR(go_on());
-      text.clear();
-      for (size_t i = 0; i < page.ids.size(); ++i) {
-        absl::StrAppend(&text, page.ids[i]);
-        for (uint32_t c = 0; c < table.dim(); ++c)
-          absl::StrAppend(&text, ",", FloatText(page.rows[i * table.dim() + c]));
-        text += "\r\n";
-      }
-      return write(text);
-    });
+  RH_RETURN_IF_ERROR(write(text + "\r\n"));
+  return client.Scan(table, /*with_state=*/false, [&](const ScanPage& page) -> absl::Status {
+    text.clear();
+    for (size_t i = 0; i < page.ids.size(); ++i) {
+      absl::StrAppend(&text, page.ids[i]);
+      for (uint32_t c = 0; c < table.dim(); ++c)
+        absl::StrAppend(&text, ",", FloatText(page.rows[i * table.dim() + c]));
+      text += "\r\n";
+    }
+    return write(text);
+  });
+}
+
+}  // namespace
+
+absl::Status DumpTableToCsv(Client& client, const std::string& name, const std::string& file) {
+  RH_ASSIGN_OR_RETURN(const Table table, client.OpenTable(name));
+  if (file.empty()) {
+    return WriteCsv(client, table,
+                    [](const std::string& text) { return Write(text) ? absl::OkStatus() : OutputClosed(); });
   }
-  if (to_stdout) return done;
-  if (done.ok() && (std::fflush(out) != 0 || fsync(fileno(out)) != 0))
-    done = absl::ResourceExhaustedError(absl::StrCat("cannot sync ", temporary, ": ", std::strerror(errno)));
-  std::fclose(out);
-  if (done.ok() && std::rename(temporary.c_str(), file.c_str()) != 0)
-    done = absl::FailedPreconditionError(absl::StrCat("cannot rename to ", file, ": ", std::strerror(errno)));
-  if (!done.ok()) std::remove(temporary.c_str());
-  return done;
+  RH_ASSIGN_OR_RETURN(OutputFile output, OutputFile::Choose(file));
+  const auto failed = [&output](const char* doing) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("cannot ", doing, " ", output.path(), ": ", std::strerror(errno)));
+  };
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> out(std::fopen(output.path().c_str(), "wb"),
+                                                            std::fclose);
+  if (out == nullptr) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("cannot create ", output.path(), ": ", std::strerror(errno)));
+  }
+  RH_RETURN_IF_ERROR(WriteCsv(client, table, [&](const std::string& text) {
+    return std::fwrite(text.data(), 1, text.size(), out.get()) == text.size() ? absl::OkStatus()
+                                                                              : failed("write");
+  }));
+  if (std::fflush(out.get()) != 0 || (!output.is_in_place() && fsync(fileno(out.get())) != 0))
+    return failed("sync");
+  return output.Publish();
 }
 
 }  // namespace rowhouse::cli

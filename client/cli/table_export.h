@@ -2,7 +2,6 @@
 #pragma once
 // What `rowhouse table digest` and `dump` compute from scans. Blocking; one thread.
 
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -27,12 +26,10 @@ struct DumpedTable {
 };
 
 // `file`.ids.npy: uint64 of n; `file`.rows.npy: float32 of n x dim; in scan order. A trailing .npy of `file`
-// is left out. `go_on` is asked before each page; its error is returned, and no file is left.
-absl::StatusOr<DumpedTable> DumpTableToNpy(Client& client, const std::string& name, const std::string& file,
-                                           const std::function<absl::Status()>& go_on);
+// is left out. After an error no file is left.
+absl::StatusOr<DumpedTable> DumpTableToNpy(Client& client, const std::string& name, const std::string& file);
 // The same as lines of id, w0, w1, ... below a header, to `file`, which appears when it is complete, or, when
 // that is empty, to stdout: then Cancelled without words once nobody reads it.
-absl::Status DumpTableToCsv(Client& client, const std::string& name, const std::string& file,
-                            const std::function<absl::Status()>& go_on);
+absl::Status DumpTableToCsv(Client& client, const std::string& name, const std::string& file);
 
 }  // namespace rowhouse::cli

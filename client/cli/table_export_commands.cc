@@ -1,11 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 // rowhouse table digest | dump
 
-#include <csignal>
-
 #include "absl/strings/str_cat.h"
 #include "client/cli/command.h"
-#include "client/cli/interrupt.h"
 #include "client/cli/output.h"
 #include "client/cli/render.h"
 #include "client/cli/table_export.h"
@@ -32,34 +29,18 @@ struct DumpFlags {
   std::string name, file, format = "npy";
 };
 
-absl::Status Dump(const ConnectFlags& connect, const DumpFlags& flags, const Interrupt& interrupt) {
+absl::Status Dump(const ConnectFlags& connect, const DumpFlags& flags) {
   if (flags.format == "npy" && flags.file.empty()) {
     return absl::InvalidArgumentError(
         "--format npy makes two files: say -o FILE, or --format csv for one stream on stdout");
   }
   RH_ASSIGN_OR_RETURN(const auto client, Connect(connect));
   if (flags.format == "npy") {
-    RH_ASSIGN_OR_RETURN(const DumpedTable dumped,
-                        DumpTableToNpy(*client, flags.name, flags.file, [&] { return interrupt.Check(); }));
+    RH_ASSIGN_OR_RETURN(const DumpedTable dumped, DumpTableToNpy(*client, flags.name, flags.file));
     Write(absl::StrCat(dumped.rows, " rows: ", dumped.ids_path, ", ", dumped.rows_path, "\n"));
     return absl::OkStatus();
   }
-  return DumpTableToCsv(*client, flags.name, flags.file, [&] { return interrupt.Check(); });
-}
-
-// Ends by the signal that interrupted it, as a shell's loop expects, but with no half-written file.
-int RunDump(const ConnectFlags& connect, const DumpFlags& flags) {
-  int code = kOk, signal = 0;
-  {
-    const Interrupt interrupt;
-    code = Report(Dump(connect, flags, interrupt));
-    signal = interrupt.signal();
-  }
-  if (signal != 0) {
-    FlushOutput();
-    std::raise(signal);
-  }
-  return code;
+  return DumpTableToCsv(*client, flags.name, flags.file);
 }
 
 }  // namespace
@@ -92,7 +73,7 @@ void AddTableExports(CLI::App& table, Selected* selected) {
       "Files appear when they are complete; Ctrl-C leaves none.\n"
       "Examples:\n  rowhouse table dump user -o user        # user.ids.npy and user.rows.npy\n"
       "  rowhouse table dump user --format csv | head -n 3");
-  dump->callback([=] { selected->run = [=] { return RunDump(*connect, *flags); }; });
+  OnRun(*dump, selected, [=] { return Dump(*connect, *flags); });
 }
 
 }  // namespace rowhouse::cli

@@ -13,7 +13,7 @@ namespace {
 
 struct PlanFlags {
   CapacityQuestion question;
-  std::string optimizer = "sgd", log_segment_bytes = "64MiB", output;
+  std::string optimizer = "sgd", type = "float32", log_segment_bytes = "64MiB", output;
 };
 
 absl::Status Plan(const PlanFlags& flags) {
@@ -36,6 +36,9 @@ void AddTablePlan(CLI::App& table, Selected* selected) {
   command->add_option("--rows", question.rows, "Rows stored, on all servers together")->required();
   command->add_option("--dim", question.dim, "Elements of a row")->required();
   command->add_option("--optimizer", flags->optimizer, "sgd, adagrad or rowwise_adagrad")
+      ->capture_default_str();
+  command->add_option("--type", flags->type, "Of the weights; float32 is the only one there is")
+      ->check(CLI::IsMember({"float32"}))
       ->capture_default_str();
   command->add_flag("--track-last-push-time", question.track_last_push_time,
                     "Count the 4 bytes a row that expiry needs");

@@ -150,7 +150,8 @@ absl::StatusOr<uint64_t> ParseId(const std::string& text) {
   if (absl::SimpleAtoi(text, &id)) return id;
   int64_t negative = 0;
   if (absl::SimpleAtoi(text, &negative)) return static_cast<uint64_t>(negative);
-  return absl::InvalidArgumentError(absl::StrCat("id \"", text, "\" is not a 64-bit number"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "id \"", text, "\" is not a whole number from -9223372036854775808 to 18446744073709551615"));
 }
 
 }  // namespace rowhouse::cli

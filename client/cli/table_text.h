@@ -31,7 +31,8 @@ std::vector<Json> SpecCells(const Table& table, const TableSpec& spec);
 std::string FloatText(float value);
 double FloatNumber(float value);
 
-// An id: 0 to 2^64-1, or a negative number for the same bits of a signed id.
+// An id: 0 to 2^64-1, or a negative number for the same bits of a signed id (-1 is 18446744073709551615). Ids
+// are printed as 0 to 2^64-1 everywhere.
 absl::StatusOr<uint64_t> ParseId(const std::string& text);
 
 }  // namespace rowhouse::cli

@@ -31,11 +31,20 @@ absl::StatusOr<Look> LookAt(Client& client) {
   return Look{std::move(statuses), absl::Now()};
 }
 
+Listing ListingOf(const Look& before, const Look& now) {
+  return TopListing(before.statuses, now.statuses, now.time, absl::ToDoubleSeconds(now.time - before.time));
+}
+
+// One interval of a stream that programs read: a line of JSON, a document of YAML, lines below one header.
+std::string Block(const Listing& listing, OutputFormat format, bool first) {
+  if (format == OutputFormat::kJson) return RenderJsonLine(listing);
+  const std::string text = Render(listing, format, 0);
+  if (format == OutputFormat::kYaml) return "---\n" + text;
+  return first ? text : text.substr(text.find('\n') + 1);
+}
+
 std::string Frame(const Look& before, const Look& now, const std::string& output, bool live) {
-  const Listing listing =
-      TopListing(before.statuses, now.statuses, absl::ToDoubleSeconds(now.time - before.time));
-  const std::string table = Render(listing, FormatOf(output), TerminalColumns());
-  if (FormatOf(output) != OutputFormat::kTable && FormatOf(output) != OutputFormat::kWide) return table;
+  const std::string table = Render(ListingOf(before, now), FormatOf(output), TerminalColumns());
   const std::string time = absl::FormatTime("%H:%M:%S", now.time, absl::LocalTimeZone());
   return absl::StrCat("rowhouse top  ", time, live ? "  q quits" : "", "\n", table, live ? "" : "\n");
 }
@@ -66,9 +75,12 @@ absl::Status Top(const ConnectFlags& connect, const TopFlags& flags) {
     screen = std::make_unique<FullScreen>();
     if (!screen->Draw(Frame({}, before, flags.output, live))) return OutputClosed();
   }
-  while (Pause(interrupt, screen.get(), interval)) {
+  const OutputFormat format = FormatOf(flags.output);
+  const bool for_people = IsForPeople(format);
+  for (bool first = true; Pause(interrupt, screen.get(), interval); first = false) {
     RH_ASSIGN_OR_RETURN(Look now, LookAt(*client));
-    const std::string frame = Frame(before, now, flags.output, live);
+    const std::string frame =
+        for_people ? Frame(before, now, flags.output, live) : Block(ListingOf(before, now), format, first);
     const bool shown = live ? screen->Draw(frame) : Write(frame) && FlushOutput();
     if (!shown) return OutputClosed();
     if (flags.once) return absl::OkStatus();
@@ -88,9 +100,12 @@ void AddTopCommand(CLI::App& app, Selected* selected) {
   AddOutputFlag(*command, &flags->output);
   command->footer(
       "On a terminal the view is drawn anew until q or Ctrl-C; into a pipe goes one block for each "
-      "interval.\n"
+      "interval:\n"
+      "with -o json the list of servers as one line (ndjson), with yaml a document, with csv lines below one "
+      "header.\n"
       "HITS: ids pulled in the interval that were not read from spill.\n"
-      "Examples:\n  rowhouse top\n  rowhouse top --once -o json\n  rowhouse top --interval 5s | cat");
+      "Examples:\n  rowhouse top\n  rowhouse top --once -o json\n  rowhouse top --interval 5s | cat\n"
+      "  rowhouse top --interval 10s -o json");
   OnRun(*command, selected, [=] { return Top(*connect, *flags); });
 }
 

@@ -4,8 +4,10 @@
 namespace rowhouse::cli {
 
 Listing TopListing(const std::vector<ServerStatus>& before, const std::vector<ServerStatus>& now,
-                   double seconds) {
-  Listing listing{.columns = {{"server", "SERVER"},
+                   absl::Time time, double seconds) {
+  const std::string when = absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", time, absl::UTCTimeZone());
+  Listing listing{.columns = {{"time", "TIME", Unit::kNone, /*wide=*/true},
+                              {"server", "SERVER"},
                               {"address", "ADDRESS"},
                               {"state", "STATE"},
                               {"pulled_rows_per_second", "PULLED", Unit::kRate},
@@ -21,7 +23,7 @@ Listing TopListing(const std::vector<ServerStatus>& before, const std::vector<Se
     const ServerStatus& s = now[i];
     if (s.state == "unreachable") {
       std::vector<Json> row(listing.columns.size(), nullptr);
-      row[0] = s.server, row[1] = s.address, row[2] = s.state;
+      row[0] = when, row[1] = s.server, row[2] = s.address, row[3] = s.state;
       listing.rows.push_back(std::move(row));
       continue;
     }
@@ -35,7 +37,7 @@ Listing TopListing(const std::vector<ServerStatus>& before, const std::vector<Se
       pushed = static_cast<double>(s.pushed_rows - before[i].pushed_rows) / seconds;
       if (pulls > 0) hits = 1 - static_cast<double>(s.spill_read_rows - before[i].spill_read_rows) / pulls;
     }
-    listing.rows.push_back({s.server, s.address, s.state, pulled, pushed, hits, s.resident_bytes,
+    listing.rows.push_back({when, s.server, s.address, s.state, pulled, pushed, hits, s.resident_bytes,
                             s.memory_budget_bytes, s.resident_rows, s.stored_rows, s.spill_disk_bytes,
                             s.log_disk_bytes});
   }

@@ -4,14 +4,16 @@
 
 #include <vector>
 
+#include "absl/time/time.h"
 #include "client/cli/render.h"
 #include "rowhouse/client.h"
 
 namespace rowhouse::cli {
 
-// A line for each server. `seconds` lie between the looks. Rates are null for a server that one of the looks
-// did not reach or that was started in between, and without `before`; the hit ratio is that of the interval.
+// A line for each server, looked at at `time`; `seconds` lie between the looks. Rates are null for a server
+// that one of the looks did not reach or that was started in between, and without `before`; the hit ratio is
+// that of the interval.
 Listing TopListing(const std::vector<ServerStatus>& before, const std::vector<ServerStatus>& now,
-                   double seconds);
+                   absl::Time time, double seconds);
 
 }  // namespace rowhouse::cli

@@ -33,6 +33,15 @@ void Batch::Assign(absl::Span<const Sample> samples) {
 BatchReader::BatchReader(CriteoReader* samples, size_t batch_size, uint32_t rank, uint32_t world_size)
     : samples_(samples), rank_(rank), world_size_(world_size), buffer_(batch_size) {}
 
+absl::StatusOr<uint64_t> BatchReader::Skip(uint64_t count) {
+  Batch batch;
+  for (uint64_t passed = 0; passed < count; ++passed) {
+    RH_ASSIGN_OR_RETURN(const bool more, Next(&batch));
+    if (!more) return passed;
+  }
+  return count;
+}
+
 absl::StatusOr<bool> BatchReader::Next(Batch* batch) {
   while (true) {
     size_t filled = 0;

@@ -36,6 +36,8 @@ class BatchReader {
   // smaller.
   BatchReader(CriteoReader* samples, size_t batch_size, uint32_t rank, uint32_t world_size);
 
+  // Passes over up to `count` batches; how many there were.
+  absl::StatusOr<uint64_t> Skip(uint64_t count);
   // False after the last batch.
   absl::StatusOr<bool> Next(Batch* batch);
 

@@ -141,12 +141,40 @@ void AddResultFlags(CLI::App& app, TrainerFlags* f) {
   app.add_flag("--digest", f->digest, "Print a SHA-256 over all stored rows at the end")->group("Results");
 }
 
+void AddCheckpointFlags(CLI::App& app, TrainerFlags* f) {
+  app.add_option("--checkpoint-dir", f->checkpoint_dir,
+                 "Directory of the MLPs of each checkpoint; the rows go where the servers keep checkpoints")
+      ->check(CLI::ExistingDirectory)
+      ->group("Checkpoints");
+  app.add_option("--checkpoint-every", f->checkpoint_every, "Batches between checkpoints; 0: none")
+      ->capture_default_str()
+      ->group("Checkpoints");
+  app.add_flag("--resume", f->resume,
+               "Go on where the checkpoint ended that the servers were restored from (server --restore-from)")
+      ->group("Checkpoints");
+}
+
+// What cannot work together.
+std::string CheckpointConflict(const TrainerFlags& f) {
+  if (f.checkpoint_every == 0 && !f.resume) return "";
+  const std::string flag = f.resume ? "--resume" : "--checkpoint-every";
+  if (f.checkpoint_dir.empty()) return absl::StrCat(flag, " needs --checkpoint-dir");
+  if (f.in_process_twin) return absl::StrCat(flag, " is of servers, not of --in-process-twin");
+  if (f.world_size > 1)
+    return absl::StrCat(flag, " is for one trainer, got --world-size ", f.world_size,
+                        ": several have to agree on the batch first");
+  if (!f.load.empty()) return absl::StrCat(flag, " loads the MLPs itself, got --load ", f.load);
+  return "";
+}
+
 int UsageError(const std::string& message) {
   std::fprintf(stderr, "dlrm: %s\nRun dlrm --help for all flags.\n", message.c_str());
   return 2;
 }
 
 }  // namespace
+
+std::string TrainerFlags::WriterName() const { return absl::StrCat(table_prefix, "trainer-", rank); }
 
 EmbeddingOptions TrainerFlags::Embeddings() const {
   EmbeddingOptions options;
@@ -181,6 +209,7 @@ std::optional<int> ParseTrainerFlags(int argc, const char* const* argv, TrainerF
   AddServerFlags(app, flags);
   AddLocalFlags(app, flags);
   AddResultFlags(app, flags);
+  AddCheckpointFlags(app, flags);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {
@@ -198,6 +227,8 @@ std::optional<int> ParseTrainerFlags(int argc, const char* const* argv, TrainerF
                                      flags->in_process_twin ? " and --in-process-twin" : ""));
     }
   }
+  const std::string conflict = CheckpointConflict(*flags);
+  if (!conflict.empty()) return UsageError(conflict);
   const absl::Status files = ResolveFiles(flags);
   if (!files.ok()) return UsageError(std::string(files.message()));
   return std::nullopt;

@@ -38,7 +38,12 @@ struct TrainerFlags {
   std::string save, load, json;
   uint32_t pushes_in_flight = 8;
   bool digest = false;
+  // Checkpoints.
+  std::string checkpoint_dir;
+  uint64_t checkpoint_every = 0;
+  bool resume = false;
 
+  std::string WriterName() const;
   EmbeddingOptions Embeddings() const;
   // InvalidArgument naming the flag.
   absl::StatusOr<ModelOptions> Model() const;

@@ -7,8 +7,9 @@
 #include <atomic>
 #include <cstdio>
 
-#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "common/status_macros.h"
+#include "examples/dlrm/checkpointer.h"
 #include "examples/dlrm/flags.h"
 #include "examples/dlrm/in_process_twin.h"
 #include "examples/dlrm/report.h"
@@ -47,14 +48,12 @@ void LogClientLine(const std::string& line) {
   left_out = 0;
 }
 
-absl::StatusOr<std::unique_ptr<EmbeddingSource>> MakeSource(const TrainerFlags& flags) {
-  const EmbeddingOptions embeddings = flags.Embeddings();
-  if (flags.in_process_twin) return std::make_unique<InProcessTwin>(embeddings);
+absl::StatusOr<std::unique_ptr<RowhouseEmbeddings>> ConnectToServers(const TrainerFlags& flags) {
   RowhouseOptions options;
   options.client.address = flags.address;
   options.client.insecure = flags.insecure;
   options.client.retry_timeout = std::chrono::seconds(flags.retry_timeout_s);
-  options.client.writer_name = absl::StrCat(flags.table_prefix, "trainer-", flags.rank);
+  options.client.writer_name = flags.WriterName();
   options.client.max_pushes_in_flight = flags.reproducible ? 1 : flags.pushes_in_flight;
   options.client.local_options.partitions = flags.local_partitions;
   options.client.local_options.memory_budget_bytes = flags.local_memory_budget_bytes;
@@ -66,15 +65,31 @@ absl::StatusOr<std::unique_ptr<EmbeddingSource>> MakeSource(const TrainerFlags& 
   options.wait_for_pushes = flags.reproducible;
   // A mistyped name must not be tested as a table of untrained rows; "local:" begins without tables.
   options.create_tables = !flags.eval_only || flags.address == "local:";
-  return RowhouseEmbeddings::Connect(options, embeddings);
+  return RowhouseEmbeddings::Connect(options, flags.Embeddings());
 }
 
 absl::StatusOr<RunReport> Run(const TrainerFlags& flags) {
   RH_ASSIGN_OR_RETURN(const ModelOptions model_options, flags.Model());
   RH_ASSIGN_OR_RETURN(std::unique_ptr<Dlrm> model, Dlrm::Create(model_options));
   if (!flags.load.empty()) RH_RETURN_IF_ERROR(model->Load(flags.load));
-  RH_ASSIGN_OR_RETURN(std::unique_ptr<EmbeddingSource> source, MakeSource(flags));
-  Trainer trainer(flags, source.get(), model.get(), &stop_requested);
+  std::unique_ptr<EmbeddingSource> source;
+  std::unique_ptr<Checkpointer> checkpointer;
+  uint64_t skip = 0;
+  if (flags.in_process_twin) {
+    source = std::make_unique<InProcessTwin>(flags.Embeddings());
+  } else {
+    RH_ASSIGN_OR_RETURN(std::unique_ptr<RowhouseEmbeddings> servers, ConnectToServers(flags));
+    if (flags.resume) {
+      RH_ASSIGN_OR_RETURN(skip,
+                          Resume(servers->client(), flags.WriterName(), flags.checkpoint_dir, model.get()));
+      std::fprintf(stderr, "resuming after step %llu\n", static_cast<unsigned long long>(skip));
+    }
+    if (flags.checkpoint_every > 0)
+      checkpointer =
+          std::make_unique<Checkpointer>(servers->client(), flags.checkpoint_dir, flags.checkpoint_every);
+    source = std::move(servers);
+  }
+  Trainer trainer(flags, source.get(), model.get(), &stop_requested, checkpointer.get(), skip);
   RH_ASSIGN_OR_RETURN(RunReport report, trainer.Run());
   if (!flags.save.empty()) RH_RETURN_IF_ERROR(model->Save(flags.save));
   if (!flags.json.empty()) RH_RETURN_IF_ERROR(WriteJsonReport(report, flags.json));
@@ -86,6 +101,8 @@ absl::StatusOr<RunReport> Run(const TrainerFlags& flags) {
 
 int main(int argc, char** argv) {
   using namespace rowhouse::dlrm;  // NOLINT: the program's own names
+  // Debian's Abseil looks for cycles at every lock otherwise: docs/design/0010-no-search-for-lock-cycles.md.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   TrainerFlags flags;
   if (const std::optional<int> exit_code = ParseTrainerFlags(argc, argv, &flags)) return *exit_code;
   // Eigen cuts products by cache sizes; fixed ones give the same order of additions on every machine.

@@ -27,6 +27,8 @@ class RowhouseEmbeddings : public EmbeddingSource {
   static absl::StatusOr<std::unique_ptr<RowhouseEmbeddings>> Connect(const RowhouseOptions& options,
                                                                      const EmbeddingOptions& embeddings);
 
+  Client* client() { return client_.get(); }
+
   std::string Describe() const override;
   std::future<absl::Status> Pull(const Batch& batch, EmbeddingRows* rows) override;
   absl::Status Push(const Batch& batch, const EmbeddingRows& gradients, uint64_t step) override;

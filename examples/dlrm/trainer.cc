@@ -52,6 +52,7 @@ absl::Status Trainer::TrainEpochs() {
     RH_ASSIGN_OR_RETURN(const bool more, TrainOneEpoch(epoch));
     if (!more) break;
   }
+  if (hook_ != nullptr) RH_RETURN_IF_ERROR(hook_->Finish(model_));
   const auto flush_start = std::chrono::steady_clock::now();
   RH_RETURN_IF_ERROR(source_->Flush());
   report_.wait_seconds += SecondsSince(flush_start);
@@ -66,6 +67,8 @@ absl::Status Trainer::TrainEpochs() {
 absl::StatusOr<bool> Trainer::TrainOneEpoch(uint32_t epoch) {
   CriteoReader reader(flags_.train_files, flags_.strict);
   BatchReader batches(&reader, flags_.mini_batch_size, flags_.rank, flags_.world_size);
+  RH_ASSIGN_OR_RETURN(const uint64_t passed, batches.Skip(skipped_));
+  skipped_ -= passed;
   BatchPipeline pipeline(&batches, source_, PipelineDepth());
   Progress progress(stderr, flags_.nepochs > 1 ? fmt::format("training, epoch {}", epoch) : "training",
                     flags_.print_freq);
@@ -77,13 +80,15 @@ absl::StatusOr<bool> Trainer::TrainOneEpoch(uint32_t epoch) {
     const double loss = model_->Train(item->batch, item->rows, &gradients);
     RH_RETURN_IF_ERROR(Push(item->batch, gradients));
     NoteLoss(loss);
+    if (hook_ != nullptr) RH_RETURN_IF_ERROR(hook_->AfterBatch(model_));
     ++report_.iterations;
     report_.samples += item->batch.size;
     const double limit = static_cast<double>(flags_.max_batches);
-    const double done = static_cast<double>(report_.iterations);
+    const uint64_t trained = skip_ + report_.iterations;  // by all runs
+    const double done = static_cast<double>(trained);
     progress.Update(report_.iterations, std::max(reader.FractionRead(), limit > 0 ? done / limit : 0),
                     report_.samples, loss);
-    more = !*stop_ && (flags_.max_batches == 0 || report_.iterations < flags_.max_batches);
+    more = !*stop_ && (flags_.max_batches == 0 || trained < flags_.max_batches);
     if (more && flags_.test_freq > 0 && report_.iterations % flags_.test_freq == 0) {
       progress.Clear();
       RH_RETURN_IF_ERROR(source_->Flush());

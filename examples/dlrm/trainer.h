@@ -11,6 +11,7 @@
 #include "examples/dlrm/flags.h"
 #include "examples/dlrm/metrics.h"
 #include "examples/dlrm/model.h"
+#include "examples/dlrm/step_hook.h"
 
 namespace rowhouse::dlrm {
 
@@ -32,8 +33,16 @@ struct RunReport {
 class Trainer {
  public:
   // All must outlive the trainer. Once `*stop` is true, training ends after the batch under way.
-  Trainer(const TrainerFlags& flags, EmbeddingSource* source, Dlrm* model, const std::atomic<bool>* stop)
-      : flags_(flags), source_(source), model_(model), stop_(stop) {}
+  // `hook` may be null. The first `skip` batches were trained on before.
+  Trainer(const TrainerFlags& flags, EmbeddingSource* source, Dlrm* model, const std::atomic<bool>* stop,
+          StepHook* hook = nullptr, uint64_t skip = 0)
+      : flags_(flags),
+        source_(source),
+        model_(model),
+        stop_(stop),
+        hook_(hook),
+        skip_(skip),
+        skipped_(skip) {}
 
   // Trains (unless --eval-only), waits until all pushes are applied, tests. When interrupted, does not test.
   absl::StatusOr<RunReport> Run();
@@ -52,6 +61,9 @@ class Trainer {
   EmbeddingSource* const source_;
   Dlrm* const model_;
   const std::atomic<bool>* const stop_;
+  StepHook* const hook_;
+  const uint64_t skip_;
+  uint64_t skipped_;  // of them, still to be passed over
   RunReport report_;
   std::vector<double> losses_;  // a ring of the last ones
 };

@@ -6,9 +6,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/failpoint.h"
 #include "common/status_macros.h"
 #include "server/log/log_format.h"
 #include "server/log/log_writer.h"
+#include "server/log/removed_lsns.h"
 #include "server/log/segment_reader.h"
 
 namespace rowhouse::server {
@@ -27,6 +29,7 @@ class Recovery {
     for (size_t i = 0; i < firsts.size(); ++i) {
       if (i > 0 && firsts[i] != out_.next_sequence) return Missing(firsts[i]);
       RH_RETURN_IF_ERROR(ReadSegment(firsts[i], i + 1 == firsts.size()));
+      if (options_.on_replay != nullptr) options_.on_replay(i + 1, firsts.size());
     }
     return std::move(out_);
   }
@@ -36,6 +39,7 @@ class Recovery {
     RH_ASSIGN_OR_RETURN(const bool exists, fs_.Exists(options_.directory));
     std::vector<LogSequence> firsts;
     if (!exists) return firsts;
+    RH_ASSIGN_OR_RETURN(out_.removed, ReadRemovedLsns(fs_, options_.directory, identity_));
     RH_ASSIGN_OR_RETURN(const std::vector<std::string> names, fs_.List(options_.directory));
     for (const std::string& name : names) {
       if (std::optional<LogSequence> first = ParseSegmentName(name)) firsts.push_back(*first);
@@ -113,6 +117,7 @@ class Recovery {
 
   absl::Status Cut(const std::string& path, uint64_t size) {
     RH_ASSIGN_OR_RETURN(auto file, fs_.OpenForAppend(path));
+    RH_FAILPOINT_RETURN(kLogCut);
     RH_RETURN_IF_ERROR(file->Truncate(size));
     return file->Sync();
   }

@@ -13,9 +13,12 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/check.h"
+#include "common/failpoint.h"
 #include "common/limits.h"
+#include "common/logging.h"
 #include "common/status_macros.h"
 #include "server/log/log_format.h"
+#include "server/log/removed_lsns.h"
 #include "server/log/segment_writer.h"
 
 namespace rowhouse::server {
@@ -38,7 +41,7 @@ struct Item {
 class ThreadedLogWriter : public LogWriter {
  public:
   ThreadedLogWriter(FileSystem* fs, Clock* clock, const LogOptions& options, const LogIdentity& identity,
-                    std::vector<LogSegment> closed, std::unique_ptr<SegmentWriter> segment);
+                    const LogRecovery& recovered, std::unique_ptr<SegmentWriter> segment);
   ~ThreadedLogWriter() override;
 
   void Append(const RecordHeader& header, absl::Span<const uint8_t> body, Durability durability,
@@ -53,6 +56,8 @@ class ThreadedLogWriter : public LogWriter {
   using Piece = absl::Span<Item>;
 
   // ---- any thread
+  // Before they go.
+  absl::Status NoteRemoval(const std::vector<LogSegment>& going) ABSL_EXCLUSIVE_LOCKS_REQUIRED(remove_mu_);
   absl::Status CheckRoomLocked(uint64_t bytes, bool frees_space) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RefreshFreeBytes();
 
@@ -73,7 +78,10 @@ class ThreadedLogWriter : public LogWriter {
   void Finish(Item& item, const absl::Status& status);
   // Notes a final error. Returns it.
   absl::Status Stop(absl::Status cause);
-  void NoteSegment() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { current_bytes_ = segment_->bytes(); }
+  void NoteSegment() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    current_bytes_ = segment_->bytes();
+    stats_.next_sequence = segment_->next_sequence();
+  }
 
   // ---- fixed
   FileSystem* const fs_;
@@ -91,6 +99,7 @@ class ThreadedLogWriter : public LogWriter {
   std::atomic<uint64_t> free_bytes_{UINT64_MAX};
   std::atomic<int64_t> free_bytes_stale_at_{INT64_MIN};
   absl::Mutex remove_mu_ ABSL_ACQUIRED_BEFORE(mu_);  // held over the disk: one remover at a time
+  RemovedLsns removed_ ABSL_GUARDED_BY(remove_mu_);  // as the file says
 
   // ---- guarded
   mutable absl::Mutex mu_;
@@ -110,12 +119,17 @@ class ThreadedLogWriter : public LogWriter {
 };
 
 ThreadedLogWriter::ThreadedLogWriter(FileSystem* fs, Clock* clock, const LogOptions& options,
-                                     const LogIdentity& identity, std::vector<LogSegment> closed,
+                                     const LogIdentity& identity, const LogRecovery& recovered,
                                      std::unique_ptr<SegmentWriter> segment)
-    : fs_(fs), clock_(clock), options_(options), identity_(identity), segment_(std::move(segment)) {
+    : fs_(fs),
+      clock_(clock),
+      options_(options),
+      identity_(identity),
+      segment_(std::move(segment)),
+      removed_(recovered.removed) {
   {
     absl::MutexLock lock(&mu_);
-    closed_.assign(closed.begin(), closed.end());
+    closed_.assign(recovered.segments.begin(), recovered.segments.end());
     NoteSegment();
   }
   thread_ = std::thread([this] { Run(); });
@@ -177,6 +191,7 @@ void ThreadedLogWriter::Append(const RecordHeader& header, absl::Span<const uint
                                                 limits::kMaxRecordBytes, "; push fewer rows at a time"));
   }
   RefreshFreeBytes();
+  RH_FAILPOINT(kLogAppend);
   absl::MutexLock lock(&mu_);
   // Below the low-water mark what is left is for records that lead to more room.
   if (item.refused.ok())
@@ -206,26 +221,47 @@ absl::Status ThreadedLogWriter::SyncAll() {
   return health_;
 }
 
+absl::Status ThreadedLogWriter::NoteRemoval(const std::vector<LogSegment>& going) {
+  RemovedLsns removed = removed_;
+  for (const LogSegment& segment : going) {
+    for (const auto& [partition, lsn] : segment.highest_lsn)
+      removed[partition] = std::max(removed[partition], lsn);
+  }
+  if (removed == removed_) return absl::OkStatus();
+  const absl::Status noted = WriteRemovedLsns(*fs_, options_.directory, identity_, removed);
+  // On a full disk the note says less than it could, and the segments make the room.
+  if (absl::IsResourceExhausted(noted)) return absl::OkStatus();
+  RH_RETURN_IF_ERROR(noted);
+  removed_ = std::move(removed);
+  return absl::OkStatus();
+}
+
 absl::Status ThreadedLogWriter::RemoveSegments(const std::function<bool(PartitionId, Lsn)>& releasable) {
   absl::MutexLock removing(&remove_mu_);
-  for (;;) {
-    LogSegment oldest;
-    {
-      absl::MutexLock lock(&mu_);
-      if (closed_.empty()) return absl::OkStatus();
-      oldest = closed_.front();
-    }
-    for (const auto& [partition, lsn] : oldest.highest_lsn) {
-      if (!releasable(partition, lsn)) return absl::OkStatus();
-    }
+  std::vector<LogSegment> going;
+  {
+    absl::MutexLock lock(&mu_);
+    going.assign(closed_.begin(), closed_.end());
+  }
+  // Not under mu_: partitions append under a lock that they take here.
+  const auto stays = std::find_if(going.begin(), going.end(), [&](const LogSegment& segment) {
+    return std::any_of(segment.highest_lsn.begin(), segment.highest_lsn.end(),
+                       [&](const auto& entry) { return !releasable(entry.first, entry.second); });
+  });
+  going.erase(stays, going.end());
+  RH_RETURN_IF_ERROR(NoteRemoval(going));
+  for (const LogSegment& oldest : going) {
     absl::Status removed = fs_->Remove(oldest.path);
+    RH_FAILPOINT_FAIL(kLogRemove, removed);
     // NotFound: an earlier call removed it and then failed to sync the directory.
     if (!removed.ok() && !absl::IsNotFound(removed)) return removed;
+    RH_FAILPOINT_RETURN(kLogRemoved);
     // One at a time: a power loss may not leave a hole between segments that stay.
     RH_RETURN_IF_ERROR(fs_->SyncDirectory(options_.directory));
     absl::MutexLock lock(&mu_);
     closed_.pop_front();
   }
+  return absl::OkStatus();
 }
 
 absl::Status ThreadedLogWriter::health() const {
@@ -323,6 +359,9 @@ absl::Status ThreadedLogWriter::Rotate() {
   const bool sealed_before = segment_->sealed();
   if (absl::Status sealed = segment_->Seal(); !sealed.ok()) return Stop(sealed);
   unsynced_ = false;
+  RH_LOG_DEBUG("segment of {} bytes is full, the next one begins with record {}", options_.segment_bytes,
+               segment_->next_sequence());
+  RH_FAILPOINT(kLogRoll);
   auto next = SegmentWriter::Create(fs_, options_, identity_, segment_->next_sequence(), /*replace=*/true);
   {
     absl::MutexLock lock(&mu_);
@@ -387,6 +426,7 @@ void ThreadedLogWriter::Finish(Item& item, const absl::Status& status) {
     stats_.queued_bytes -= item.bytes;
   }
   auto on_commit = std::move(item.on_commit);
+  RH_FAILPOINT(kLogAcknowledge);
   on_commit(item.refused.ok() ? status : item.refused);
 }
 
@@ -414,8 +454,7 @@ absl::StatusOr<std::unique_ptr<LogWriter>> OpenLog(FileSystem* fs, Clock* clock,
   RH_RETURN_IF_ERROR(CreateLogDirectory(*fs, options.directory));
   RH_ASSIGN_OR_RETURN(
       auto segment, SegmentWriter::Create(fs, options, identity, recovered.next_sequence, /*replace=*/false));
-  return std::make_unique<ThreadedLogWriter>(fs, clock, options, identity, recovered.segments,
-                                             std::move(segment));
+  return std::make_unique<ThreadedLogWriter>(fs, clock, options, identity, recovered, std::move(segment));
 }
 
 }  // namespace rowhouse::server

@@ -9,6 +9,7 @@
 // failed sync is final: that and every later record fails with Unavailable; nothing is retried.
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -48,11 +49,14 @@ struct LogOptions {
                                   << 20;  // Append fails with ResourceExhausted when the disk has less free
   std::function<void(double seconds)>
       on_sync;  // told how long each sync took, on the log's thread; may be null
+  std::function<void(size_t segments, size_t of)>
+      on_replay;  // told by RecoverLog after each segment how many are read; may be null
 };
 
 struct LogStats {
   uint64_t disk_bytes = 0, records = 0, bytes = 0, syncs = 0, queued_bytes = 0, segments = 0;
-  double sync_seconds = 0;  // sum over syncs
+  LogSequence next_sequence = 0;  // of the record that is written next
+  double sync_seconds = 0;        // sum over syncs
 };
 
 class LogWriter {
@@ -69,7 +73,7 @@ class LogWriter {
   // Everything appended before the call is on disk afterwards. Blocks; cheap when nothing is unsynced.
   virtual absl::Status SyncAll() = 0;
   // Removes the oldest segments as long as releasable(partition, highest LSN) holds for every partition in
-  // them. The segment being written stays. Blocks on the disk.
+  // them, and notes up to where the log is gone then. The segment being written stays. Blocks on the disk.
   virtual absl::Status RemoveSegments(const std::function<bool(PartitionId, Lsn)>& releasable) = 0;
   // OK, or why the log has stopped for good.
   virtual absl::Status health() const = 0;
@@ -81,8 +85,9 @@ struct LogRecovery {
   LogSequence next_sequence = 1;
   std::vector<LogSegment> segments;  // oldest first
   uint64_t records = 0;
-  uint64_t cut_bytes = 0;       // torn tail that was cut off
-  std::string cut_description;  // which file, from which offset, why; empty when nothing was cut
+  uint64_t cut_bytes = 0;              // torn tail that was cut off
+  std::string cut_description;         // which file, from which offset, why; empty when nothing was cut
+  std::map<PartitionId, Lsn> removed;  // the highest LSN in segments that were removed, as far as is noted
 };
 
 // Reads all segments of `options.directory` in order and calls `visit` for each record; then cuts a torn tail

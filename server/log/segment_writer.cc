@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/failpoint.h"
 #include "common/status_macros.h"
 
 namespace rowhouse::server {
@@ -59,8 +60,9 @@ absl::Status SegmentWriter::Open(bool replace) {
     if (absl::Status cut = file_->Truncate(0); !cut.ok()) return Final(cut, "truncation");
   }
   absl::Status written = WriteHeader();
-  if (absl::IsResourceExhausted(written)) {
-    // Only tidiness: what stays behind is cut off or taken over by the next attempt and by recovery.
+  // Only tidiness: what stays behind is cut off or taken over by the next attempt and by recovery. But what
+  // recovery found here stays: its name may be all that says how far the log has come.
+  if (absl::IsResourceExhausted(written) && replace) {
     file_.reset();
     fs_->Remove(path_).IgnoreError();
   }
@@ -79,13 +81,14 @@ absl::Status SegmentWriter::WriteHeader() {
   RH_RETURN_IF_ERROR(AppendOrCut(absl::MakeConstSpan(&piece, 1)));
   good_bytes_ = sizeof(raw);
   RH_RETURN_IF_ERROR(Sync());
-  if (absl::Status synced = fs_->SyncDirectory(directory_); !synced.ok())
-    return Final(synced, "sync of the directory");
-  return absl::OkStatus();
+  absl::Status synced = fs_->SyncDirectory(directory_);
+  RH_FAILPOINT_FAIL(kLogCreate, synced);
+  return synced.ok() ? synced : Final(synced, "sync of the directory");
 }
 
 absl::Status SegmentWriter::AppendOrCut(absl::Span<const absl::Span<const uint8_t>> pieces) {
   absl::Status appended = file_->Append(pieces);
+  RH_FAILPOINT_FAIL(kLogWritten, appended);
   if (appended.ok()) return appended;
   if (!absl::IsResourceExhausted(appended)) return Final(appended, "write");
   // The cut is synced as well: else a power loss might bring back a record that was refused.
@@ -114,6 +117,7 @@ absl::Status SegmentWriter::Append(absl::Span<const Entry> entries) {
     if (!entry.body.empty()) pieces_.push_back(entry.body);
     if (padding != 0) pieces_.push_back({kPadding, padding});
   }
+  RH_FAILPOINT(kLogWrite);
   RH_RETURN_IF_ERROR(AppendOrCut(pieces_));
   for (const Entry& entry : entries) {
     NoteRecord(&footer_, *entry.header, good_bytes_);
@@ -123,7 +127,9 @@ absl::Status SegmentWriter::Append(absl::Span<const Entry> entries) {
 }
 
 absl::Status SegmentWriter::Sync() {
+  RH_FAILPOINT(kLogSync);
   absl::Status synced = file_->Sync();
+  RH_FAILPOINT_FAIL(kLogSynced, synced);
   return synced.ok() ? synced : Final(synced, "sync");
 }
 
@@ -137,7 +143,9 @@ absl::Status SegmentWriter::Seal() {
   } else if (!absl::IsResourceExhausted(written)) {
     return written;
   }
-  if (absl::Status cut = file_->Truncate(good_bytes_); !cut.ok()) return Final(cut, "truncation");
+  absl::Status cut = file_->Truncate(good_bytes_);
+  RH_FAILPOINT_FAIL(kLogSeal, cut);
+  if (!cut.ok()) return Final(cut, "truncation");
   RH_RETURN_IF_ERROR(Sync());
   sealed_ = true;
   return absl::OkStatus();

@@ -28,6 +28,11 @@ struct RegisteredWriter {
   WriterId replaced = 0;  // dead from now on; 0 when the name is new
 };
 
+struct RestoredWriter {
+  PushSeq seq = 0;    // all pushes up to it were in the checkpoint
+  uint64_t step = 0;  // the highest step of its pushes there
+};
+
 struct LivingWriter {
   std::string name;
   WriterId writer = 0;
@@ -51,6 +56,9 @@ class Catalog {
   virtual absl::StatusOr<RegisteredWriter> RegisterWriter(std::string_view name) = 0;
   // NotFound when nobody registered the name.
   virtual absl::StatusOr<WriterId> WriterIdOf(std::string_view name) = 0;
+  // How far the checkpoint that this cluster was restored from knew a writer of that name; zeros when it did
+  // not, or when there was none.
+  virtual absl::StatusOr<RestoredWriter> RestoredWriterOf(std::string_view name) = 0;
   // The living writers, ascending by name.
   virtual absl::StatusOr<std::vector<LivingWriter>> ListWriters() = 0;
   // The writer of that name is dead on every server before this returns; its id. NotFound when nobody living

@@ -9,6 +9,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/coding.h"
 #include "common/crc32c.h"
+#include "common/failpoint.h"
 #include "common/status_macros.h"
 #include "server/meta/meta_store.h"
 
@@ -123,6 +124,7 @@ class LocalMetaStore final : public MetaStore {
       if (revision != compare.mod_revision)
         return MetaTxnResult{.succeeded = false, .revision = image_.revision};
     }
+    RH_FAILPOINT_RETURN(kMetaCompare);
     if (puts.empty()) return MetaTxnResult{.succeeded = true, .revision = image_.revision};
     Image next = image_;
     ++next.revision;
@@ -139,7 +141,8 @@ class LocalMetaStore final : public MetaStore {
                                                        " bytes, more than ", kMaxFileBytes,
                                                        ": drop tables that are not needed"));
     }
-    const absl::Status written = ReplaceFileDurably(*fs_, path_, bytes);
+    absl::Status written = ReplaceFileDurably(*fs_, path_, bytes);
+    RH_FAILPOINT_FAIL(kMetaWritten, written);
     if (!written.ok()) {
       // Without room the old file is there untouched. After any other failure nobody knows which of the two a
       // crash would leave.
@@ -169,6 +172,7 @@ class LocalMetaStore final : public MetaStore {
 absl::StatusOr<std::unique_ptr<MetaStore>> OpenLocalMetaStore(FileSystem* fs, const std::string& path,
                                                               ClusterId cluster, HistoryId history) {
   RH_ASSIGN_OR_RETURN(const bool exists, fs->Exists(path));
+  RH_FAILPOINT_RETURN(kMetaOpen);
   Image image{.cluster = cluster, .history = history};
   if (!exists) {
     RH_RETURN_IF_ERROR(ReplaceFileDurably(*fs, path, Encode(image)));

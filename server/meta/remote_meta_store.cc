@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "common/limits.h"
 #include "rowhouse/internal/v1/internal_service.grpc.pb.h"
+#include "rowhouse/v1/admin_service.grpc.pb.h"
 
 namespace rowhouse::server {
 namespace {
@@ -171,6 +172,17 @@ std::unique_ptr<MetaStore> MakeRemoteMetaStore(ServerId owner, const std::string
 std::unique_ptr<Peers> MakeRemotePeers(const std::vector<std::string>& servers, ServerId self,
                                        const RemoteOptions& options) {
   return std::make_unique<RemotePeers>(servers, self, options);
+}
+
+absl::StatusOr<ClusterShape> FetchClusterShape(const std::string& address, absl::Duration deadline) {
+  const auto admin = v1::AdminService::NewStub(MakeChannel(address));
+  grpc::ClientContext context;
+  SetDeadline(context, deadline);
+  v1::GetPartitionMapResponse map;
+  const grpc::Status status = admin->GetPartitionMap(&context, v1::GetPartitionMapRequest(), &map);
+  if (!status.ok()) return ToStatus(absl::StrCat("partition map of ", address), status, deadline);
+  return ClusterShape{.servers = static_cast<size_t>(map.servers_size()),
+                      .partitions = static_cast<size_t>(map.owners_size())};
 }
 
 }  // namespace rowhouse::server

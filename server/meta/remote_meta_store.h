@@ -30,4 +30,11 @@ std::unique_ptr<MetaStore> MakeRemoteMetaStore(ServerId owner, const std::string
 std::unique_ptr<Peers> MakeRemotePeers(const std::vector<std::string>& servers, ServerId self,
                                        const RemoteOptions& options);
 
+// How large the cluster is that the server at `address` belongs to, by its partition map.
+struct ClusterShape {
+  size_t servers = 0;
+  size_t partitions = 0;
+};
+absl::StatusOr<ClusterShape> FetchClusterShape(const std::string& address, absl::Duration deadline);
+
 }  // namespace rowhouse::server

@@ -8,7 +8,9 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "common/failpoint.h"
 #include "common/limits.h"
 #include "common/logging.h"
 #include "common/schema/schema_proto.h"
@@ -22,8 +24,7 @@ constexpr char kTableIdPrefix[] = "table_id/";
 constexpr char kWriterPrefix[] = "writer/";
 constexpr char kTableCounter[] = "counter/table";
 constexpr char kWriterCounter[] = "counter/writer";
-constexpr char kEnded[] = "0";  // of a writer's name until every server knows that it is dead
-constexpr int kAttempts = 32;   // of a compare-and-set that others keep winning
+constexpr int kAttempts = 32;  // of a compare-and-set that others keep winning
 constexpr absl::Duration kRetryDelay = absl::Milliseconds(500);
 constexpr absl::Duration kSoonDelay = absl::Seconds(1);
 constexpr absl::Duration kFresh = absl::Seconds(2);
@@ -190,7 +191,11 @@ absl::StatusOr<TableId> TableCatalog::DropTable(std::string_view name) {
   const std::string key = absl::StrCat(kTablePrefix, std::string(name));
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     RH_ASSIGN_OR_RETURN(const Found found, Get(key));
-    if (!found.exists) return NoTable(name);
+    if (!found.exists) {
+      // Perhaps dropped by a call whose answer was lost, and not every server has caught up with that.
+      RH_RETURN_IF_ERROR(FanOut(absl::StrCat("table \"", std::string(name), "\" does not exist")));
+      return NoTable(name);
+    }
     RH_ASSIGN_OR_RETURN(const TableSchema schema, ParseSchema(key, found.value));
     RH_ASSIGN_OR_RETURN(
         const MetaTxnResult result,
@@ -238,10 +243,31 @@ absl::StatusOr<WriterId> TableCatalog::WriterIdOf(std::string_view name) {
   RH_RETURN_IF_ERROR(ValidateName("name", name));
   const std::string key = absl::StrCat(kWriterPrefix, std::string(name));
   RH_ASSIGN_OR_RETURN(const Found found, Get(key));
-  if (!found.exists || found.value == kEnded) {
+  if (!found.exists || found.value == kEndedWriter) {
     return absl::NotFoundError(absl::StrCat("writer \"", std::string(name), "\" was never registered"));
   }
   return ParseNumber(key, found.value);
+}
+
+absl::StatusOr<RestoredWriter> TableCatalog::RestoredWriterOf(std::string_view name) {
+  RH_RETURN_IF_ERROR(ValidateName("name", name));
+  RH_ASSIGN_OR_RETURN(const Found found, Get(absl::StrCat(kRestoredWriterPrefix, std::string(name))));
+  if (!found.exists) return RestoredWriter{};
+  return DecodeRestoredWriter(name, found.value);
+}
+
+std::string EncodeRestoredWriter(const RestoredWriter& writer) {
+  return absl::StrCat(writer.seq, " ", writer.step);
+}
+
+absl::StatusOr<RestoredWriter> DecodeRestoredWriter(std::string_view name, std::string_view value) {
+  RestoredWriter writer;
+  const std::pair<std::string, std::string> numbers =
+      absl::StrSplit(absl::string_view(value.data(), value.size()), absl::MaxSplits(' ', 1));
+  if (absl::SimpleAtoi(numbers.first, &writer.seq) && absl::SimpleAtoi(numbers.second, &writer.step))
+    return writer;
+  return absl::DataLossError(absl::StrCat("key ", kRestoredWriterPrefix, std::string(name),
+                                          " of the meta store is damaged: \"", std::string(value), "\""));
 }
 
 absl::StatusOr<std::vector<LivingWriter>> TableCatalog::ListWriters() {
@@ -274,7 +300,7 @@ absl::StatusOr<WriterId> TableCatalog::EndWriter(std::string_view name, WriterId
     }
     RH_ASSIGN_OR_RETURN(const MetaTxnResult result,
                         parts_.meta->Txn({{.key = key, .mod_revision = found.mod_revision}},
-                                         {{.key = key, .value = kEnded}}));
+                                         {{.key = key, .value = kEndedWriter}}));
     if (!result.succeeded) continue;
     RH_RETURN_IF_ERROR(FanOut(absl::StrCat("writer ", writer, " of \"", std::string(name), "\" was ended")));
     // Told to all: the name need not be remembered. When it is taken again meanwhile, that stays.
@@ -289,6 +315,7 @@ absl::StatusOr<WriterId> TableCatalog::EndWriter(std::string_view name, WriterId
 // ---- catch-up
 
 absl::StatusOr<uint64_t> TableCatalog::SyncNow() {
+  RH_FAILPOINT_RETURN(kMetaSync);
   uint64_t call = 0;
   {
     absl::MutexLock lock(&mu_);
@@ -309,6 +336,7 @@ absl::StatusOr<uint64_t> TableCatalog::SyncNow() {
   absl::MutexLock lock(&mu_);
   if (!reached.ok()) {
     if (!synced_.ok()) synced_ = reached.status();
+    fresh_as_of_ = absl::InfinitePast();  // what it could not take up may be what a request asks for next
     return reached;
   }
   synced_ = absl::OkStatus();

@@ -63,6 +63,7 @@ class TableCatalog final : public Catalog {
   absl::StatusOr<TableId> DropTable(std::string_view name) override;
   absl::StatusOr<RegisteredWriter> RegisterWriter(std::string_view name) override;
   absl::StatusOr<WriterId> WriterIdOf(std::string_view name) override;
+  absl::StatusOr<RestoredWriter> RestoredWriterOf(std::string_view name) override;
   absl::StatusOr<std::vector<LivingWriter>> ListWriters() override;
   absl::StatusOr<WriterId> EndWriter(std::string_view name, WriterId expected) override;
   absl::StatusOr<uint64_t> SyncNow() override ABSL_LOCKS_EXCLUDED(sync_mu_, mu_);
@@ -103,6 +104,13 @@ class TableCatalog final : public Catalog {
   bool soon_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
 };
+
+// What a restore leaves of a writer under restored_writer/NAME, as text and back (DataLoss).
+inline constexpr char kRestoredWriterPrefix[] = "restored_writer/";
+std::string EncodeRestoredWriter(const RestoredWriter& writer);
+absl::StatusOr<RestoredWriter> DecodeRestoredWriter(std::string_view name, std::string_view value);
+// The value of a name whose writer was ended.
+inline constexpr char kEndedWriter[] = "0";
 
 // The floor that the store's writers give: living writers are those with a name, every other id up to the
 // counter is dead. DataLoss when a value is no number.

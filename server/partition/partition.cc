@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "common/coding.h"
+#include "common/failpoint.h"
 #include "common/schema/schema_proto.h"
 #include "common/status_macros.h"
 
@@ -108,6 +109,10 @@ void Partition::Submit(Part part, absl::AnyInvocable<void(PartOutcome)> done) {
       header.committed_lsn = logged_lsn_;
       header.time_unix_micros = clock_->NowUnixMicros();
       header.update_rule_version = kUpdateRuleVersion;
+      RH_FAILPOINT(kWindowClaim);
+      // The log completes an image that is being written, of volatile rows as of others.
+      if (logs_volatile_ && p->part.durability == Durability::kVolatile)
+        p->part.durability = Durability::kAsync;
       pending_.push_back(std::move(pending));
       if (p->part.durability != Durability::kVolatile) {
         // Under mu_, so that the order in the log is the order of LSNs. Append only queues.
@@ -147,12 +152,14 @@ void Partition::Drain() {
     Pending* head = pending_.front().get();
     mu_.Unlock();
     PartOutcome outcome{.status = head->commit_status, .lsn = head->part.header.lsn};
+    RH_FAILPOINT(kWindowApply);
     if (outcome.status.ok()) {
       outcome.rows_erased = Apply(head->part.header, head->part, head->part.body.span());
       outcome.applied = true;
     } else {
       UnpinAll(head->part);
     }
+    RH_FAILPOINT(kWindowApplied);
     mu_.Lock();
     std::unique_ptr<Pending> finished = std::move(pending_.front());
     pending_.pop_front();
@@ -209,6 +216,7 @@ uint64_t Partition::Apply(const RecordHeader& header, const Part& part, absl::Sp
 }
 
 void Partition::Note(const RecordHeader& header, absl::Span<const uint8_t> body) {
+  if (header.type == RecordType::kDelete || header.type == RecordType::kExpire) last_erase_lsn_ = header.lsn;
   switch (header.type) {
     case RecordType::kPush:
     case RecordType::kDelete:
@@ -277,7 +285,7 @@ absl::StatusOr<Part> Partition::PrepareReplay(const Record& record) {
       if (header.type == RecordType::kExpire && !table->layout().has_last_push_time)
         return damaged("expires rows without a time");
       // Volatile rows are back at their beginning: the log never promised them.
-      if (table->RowsSpec().is_volatile) continue;
+      if (table->RowsSpec().is_volatile && !identity_.replays_volatile) continue;
       part.slices.push_back(slice);
       part.tables.push_back(std::move(table));
     }
@@ -305,6 +313,7 @@ absl::Status Partition::Replay(const Record& record) {
           "back what is missing"));
     }
   }
+  RH_FAILPOINT_RETURN(kWindowReplay);
   RH_ASSIGN_OR_RETURN(Part part, PrepareReplay(record));
   std::vector<RowBatch> batches;
   for (const PushSlice& slice : part.slices) {
@@ -312,9 +321,44 @@ absl::Status Partition::Replay(const Record& record) {
   }
   RH_RETURN_IF_ERROR(rows_->Pin(batches));
   Apply(record.header, part, record.body);
+  RH_FAILPOINT(kWindowReplayed);
   absl::MutexLock lock(&mu_);
   last_lsn_ = std::max(last_lsn_, record.header.lsn);
   return absl::OkStatus();
+}
+
+// ---- checkpoints
+
+Lsn Partition::BeginImage() {
+  absl::MutexLock lock(&mu_);
+  logs_volatile_ = true;
+  return last_lsn_;
+}
+
+void Partition::EndImage() {
+  absl::MutexLock lock(&mu_);
+  logs_volatile_ = false;
+}
+
+bool Partition::IsSettled(Lsn lsn) const {
+  absl::MutexLock lock(&mu_);
+  return pending_.empty() || pending_.front()->part.header.lsn > lsn;
+}
+
+absl::StatusOr<Partition::Position> Partition::Cut() const {
+  absl::MutexLock lock(&mu_);
+  if (!health_.ok()) return health_;
+  if (!pending_.empty()) {
+    return absl::UnavailableError(absl::StrCat("partition ", identity_.partition,
+                                               " still applies what came "
+                                               "before the cut"));
+  }
+  return Position{.applied = applied_lsn_, .logged = logged_lsn_};
+}
+
+Lsn Partition::last_erase_lsn() const {
+  absl::MutexLock lock(&mu_);
+  return last_erase_lsn_;
 }
 
 // ---- observers and small changes

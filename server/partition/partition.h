@@ -51,6 +51,8 @@ class Partition {
     HistoryId history = 0;
     Epoch epoch = 1;
     Generation generation = 0;
+    // The first start after a restore: rows of volatile tables are there, and the log completes them too.
+    bool replays_volatile = false;
   };
   // Nothing is owned; all outlive the partition. `log` may be null until SetLog (recovery).
   Partition(const Identity& identity, RowStore* rows, TableRegistry* tables, Executor* executor,
@@ -78,6 +80,24 @@ class Partition {
   // The LSN below which the log is not needed any more; raised by the owner of sweeps after FlushSpill.
   void SetDurableRedoLsn(Lsn lsn) ABSL_LOCKS_EXCLUDED(mu_);
   Lsn durable_redo_lsn() const ABSL_LOCKS_EXCLUDED(mu_);
+
+  // ---- checkpoints
+  // From now on every part has a record, volatile ones too, until EndImage. The LSN that was given last: rows
+  // looked at once IsSettled says so, with the records after it, are the partition at any later LSN.
+  Lsn BeginImage() ABSL_LOCKS_EXCLUDED(mu_);
+  void EndImage() ABSL_LOCKS_EXCLUDED(mu_);
+  // Whether nothing up to `lsn` waits to be applied.
+  bool IsSettled(Lsn lsn) const ABSL_LOCKS_EXCLUDED(mu_);
+  // The last applied LSN, and that of the last record. Unavailable while something waits to be applied.
+  struct Position {
+    Lsn applied = 0;
+    Lsn logged = 0;
+  };
+  absl::StatusOr<Position> Cut() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Of the last record that may have removed rows; 0 when there was none.
+  Lsn last_erase_lsn() const ABSL_LOCKS_EXCLUDED(mu_);
+
+  // ---- smaller changes
   // The rows of a dropped table are gone: forgets its schema.
   void ForgetTable(TableId table) ABSL_LOCKS_EXCLUDED(mu_);
   // Stops the partition: every later call fails with `why`. For errors after which order cannot be kept.
@@ -148,6 +168,8 @@ class Partition {
   Lsn logged_lsn_ ABSL_GUARDED_BY(mu_) = 0;  // of the last applied part that has a record, since start
   Lsn redo_lsn_ ABSL_GUARDED_BY(mu_) = 0;    // of the state last written by a sweep, or loaded
   Lsn durable_redo_lsn_ ABSL_GUARDED_BY(mu_) = 0;
+  Lsn last_erase_lsn_ ABSL_GUARDED_BY(mu_) = 0;
+  bool logs_volatile_ ABSL_GUARDED_BY(mu_) = false;  // an image is being written
   WriterWindow window_ ABSL_GUARDED_BY(mu_);
   std::map<TableId, KnownTable> known_ ABSL_GUARDED_BY(mu_);
   std::deque<std::unique_ptr<Pending>> pending_ ABSL_GUARDED_BY(mu_);  // in LSN order

@@ -21,13 +21,19 @@ uint32_t RetryAfter(const absl::Status& status) {
 }  // namespace
 
 PartitionSet::PartitionSet(const PartitionSetOptions& options, const Parts& parts)
-    : options_(options), parts_(parts), map_(parts.map), by_id_(parts.map->partition_count(), nullptr) {
+    : options_(options),
+      parts_(parts),
+      map_(parts.map),
+      by_id_(parts.map->partition_count(), nullptr),
+      gate_(parts.clock) {
   for (PartitionId p : map_->OwnedBy(options_.server)) {
-    owned_.push_back(std::make_unique<Partition>(Partition::Identity{.partition = p,
-                                                                     .history = options_.history,
-                                                                     .epoch = map_->epoch(p),
-                                                                     .generation = options_.generation},
-                                                 parts_.rows, parts_.tables, parts_.appliers, parts_.clock));
+    owned_.push_back(
+        std::make_unique<Partition>(Partition::Identity{.partition = p,
+                                                        .history = options_.history,
+                                                        .epoch = map_->epoch(p),
+                                                        .generation = options_.generation,
+                                                        .replays_volatile = options_.replays_volatile},
+                                    parts_.rows, parts_.tables, parts_.appliers, parts_.clock));
     by_id_[p] = owned_.back().get();
   }
 }
@@ -38,6 +44,10 @@ void PartitionSet::Stop() {
   {
     absl::MutexLock lock(&mu_);
     stopping_ = true;
+  }
+  gate_.Stop();  // those who wait there are under way too
+  {
+    absl::MutexLock lock(&mu_);
     auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return in_flight_ == 0; };
     mu_.Await(absl::Condition(&idle));
   }
@@ -263,7 +273,8 @@ void PartitionSet::Push(const PushRequest* request, absl::AnyInvocable<void(Push
     absl::MutexLock lock(&op->mu);
     op->remaining = 1;
   }
-  parts_.workers->Post([this, op]() { RunPush(op); });
+  gate_.Enter(request->writer, request->seq,
+              [this, op]() { parts_.workers->Post([this, op]() { RunPush(op); }); });
 }
 
 void PartitionSet::FinishOne(const std::shared_ptr<PushOperation>& op) {
@@ -280,6 +291,7 @@ void PartitionSet::FinishOne(const std::shared_ptr<PushOperation>& op) {
   duplicate_parts_ += outcome.duplicate_parts;
   skipped_rows_ += outcome.skipped_rows;
   MarkStage(op->request->stages, "log and apply");
+  gate_.Leave();
   op->done(std::move(outcome));
   End();
 }

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -17,6 +18,7 @@
 #include "common/executor.h"
 #include "common/memory_ledger.h"
 #include "common/routing/partition_map.h"
+#include "server/partition/cut_gate.h"
 #include "server/partition/partition.h"
 #include "server/partition/push_splitter.h"
 
@@ -25,7 +27,8 @@ namespace rowhouse::server {
 struct PartitionSetOptions {
   ServerId server = 0;
   HistoryId history = 0;
-  Generation generation = 1;  // placement generation of durable rows: the row store's durable_generation
+  Generation generation = 1;      // placement generation of durable rows: the row store's durable_generation
+  bool replays_volatile = false;  // the first start after a restore
   LogOptions log;
   LogIdentity log_identity;
   // A sweep round begins when the log holds more than this, or when more rows than this are dirty.
@@ -37,6 +40,33 @@ struct PartitionSetStats {
   uint64_t duplicate_parts = 0, skipped_rows = 0, push_parts = 0, sweeps = 0;
   uint64_t bytes_to_replay = 0;  // log bytes since the last sweep began: what a restart now would read again
   LogStats log;
+};
+
+// Where the image of a checkpoint begins: rows looked at from now on, with the records from first_sequence
+// on, are the partitions at any later LSN. One LSN for each of partitions().
+struct ImageStart {
+  LogSequence first_sequence = 0;
+  std::vector<Lsn> begin_lsns;
+};
+
+// The partitions' last applied LSNs, and those of them that certainly have a record; one for each of
+// partitions().
+struct CutPoint {
+  std::vector<Lsn> lsns;
+  std::vector<Lsn> logged_lsns;
+};
+
+// How much of a push this server's partitions have applied.
+struct PushProgress {
+  uint32_t part_count = 0;  // of the push, over all servers; 0: not known
+  uint32_t parts = 0;       // applied here
+};
+
+// How far a writer is, by what this server's partitions know: every push below low is complete.
+struct WriterProgress {
+  PushSeq low = 1;
+  uint64_t step = 0;
+  std::map<PushSeq, PushProgress> applied;  // at or above low
 };
 
 class PartitionSet {
@@ -83,6 +113,23 @@ class PartitionSet {
   // After TableRegistry::Remove: the partitions forget a dropped table.
   void ForgetTable(TableId table);
 
+  // ---- checkpoints
+  // Where pushes, expiry and system records wait for a cut.
+  CutGate& gate() { return gate_; }
+  // Every push has a record from now on, of volatile tables too, and the log keeps the records of the image,
+  // until EndImage. Blocks until what came before is applied. FailedPrecondition while another image is being
+  // written.
+  absl::StatusOr<ImageStart> BeginImage() ABSL_LOCKS_EXCLUDED(kept_mu_);
+  void EndImage() ABSL_LOCKS_EXCLUDED(kept_mu_);
+  // The log keeps every record after these LSNs, one for each of partitions(), for later barriers; empty:
+  // only what recovery needs.
+  void KeepLogAfter(std::vector<Lsn> lsns) ABSL_LOCKS_EXCLUDED(kept_mu_);
+  std::map<WriterId, WriterProgress> writer_progress() const;
+  // Requires: the gate closed and empty. Unavailable when something still waits to be applied.
+  absl::StatusOr<CutPoint> Cut() const;
+  // Everything appended before is in the segments' files; the sequence of the record after it. Blocks.
+  absl::StatusOr<LogSequence> SyncLogForReading() const;
+
   // One sweep of all partitions, FlushSpill, removal of log segments. Blocks.
   absl::Status SweepAll();
 
@@ -122,11 +169,15 @@ class PartitionSet {
                                      absl::Span<const Id> ids, uint32_t cutoff_unix_seconds);
   // Unavailable once Stop has begun: what takes long looks at it.
   absl::Status CheckGoesOn() const ABSL_LOCKS_EXCLUDED(mu_);
+  // DataLoss when the log has been removed further than spill reaches.
+  absl::Status CheckReachesLog(const LogRecovery& recovered) const;
   // Removes the rows of tables that no partition's order has any more.
   absl::Status FinishDrops();
   absl::Status SubmitToAll(const std::function<bool(const Partition&)>& needed, RecordType type,
                            const std::string& body);
   void SweeperLoop();
+  // Whether the log may forget a segment with this highest LSN of a partition.
+  bool IsReleasable(PartitionId p, Lsn highest) const ABSL_LOCKS_EXCLUDED(kept_mu_);
   std::optional<PartitionFailure> CheckPartition(PartitionId p,
                                                  absl::Span<const PartitionPosition> epochs) const;
 
@@ -144,7 +195,11 @@ class PartitionSet {
   std::atomic<uint64_t> bytes_at_recovery_{0}, swept_log_bytes_{0};  // their sum is what the log has taken
   absl::Mutex system_mu_;                                            // one system record at a time
   absl::Mutex sweep_all_mu_;
+  CutGate gate_;
   // Guarded.
+  mutable absl::Mutex kept_mu_;
+  std::vector<Lsn> image_begins_ ABSL_GUARDED_BY(kept_mu_);  // empty: no image is being written
+  std::vector<Lsn> kept_after_ ABSL_GUARDED_BY(kept_mu_);
   mutable absl::Mutex mu_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   uint64_t in_flight_ ABSL_GUARDED_BY(mu_) = 0;

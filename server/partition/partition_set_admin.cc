@@ -7,6 +7,7 @@
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/notification.h"
 #include "common/coding.h"
+#include "common/failpoint.h"
 #include "common/logging.h"
 #include "common/schema/schema_proto.h"
 #include "common/status_macros.h"
@@ -40,6 +41,7 @@ absl::Status PartitionSet::Recover() {
   if (!recovered.cut_description.empty())
     RH_LOG_WARN("log: torn tail cut off: {}", recovered.cut_description);
   RH_LOG_INFO("log: {} records read, {} segments", recovered.records, recovered.segments.size());
+  RH_RETURN_IF_ERROR(CheckReachesLog(recovered));
   // Before the first state is written a record has always been.
   for (auto& partition : owned_) {
     if (recovered.next_sequence > 1 || partition->applied_lsn() == 0) continue;
@@ -59,6 +61,19 @@ absl::Status PartitionSet::Recover() {
       parts_.tables->Open(id);
   }
   sweeper_ = std::make_unique<std::thread>([this]() { SweeperLoop(); });
+  return absl::OkStatus();
+}
+
+absl::Status PartitionSet::CheckReachesLog(const LogRecovery& recovered) const {
+  for (const auto& [id, lsn] : recovered.removed) {
+    const Partition* partition = this->partition(id);
+    if (partition == nullptr || partition->durable_redo_lsn() >= lsn) continue;
+    return absl::DataLossError(absl::StrCat("spill has partition ", id, " up to LSN ",
+                                            partition->durable_redo_lsn(), ", but the log in ",
+                                            options_.log.directory, " was removed up to LSN ", lsn,
+                                            " because spill had it: spill is damaged, or older than "
+                                            "the log. Put back a copy of this server's data directory"));
+  }
   return absl::OkStatus();
 }
 
@@ -88,6 +103,7 @@ absl::Status PartitionSet::SubmitToAll(const std::function<bool(const Partition&
     if (needed(*partition)) targets.push_back(partition.get());
   }
   if (!Begin()) return absl::UnavailableError("the server is stopping");
+  gate_.EnterAndWait();
   absl::BlockingCounter remaining(static_cast<int>(targets.size()));
   absl::Mutex mu;
   absl::Status first;
@@ -105,17 +121,20 @@ absl::Status PartitionSet::SubmitToAll(const std::function<bool(const Partition&
     });
   }
   remaining.Wait();
+  gate_.Leave();
   End();
   absl::MutexLock lock(&mu);
   return first;
 }
 
 absl::Status PartitionSet::LogSchema(const TableSchema& schema) {
+  RH_FAILPOINT_RETURN(kMetaSchema);
   return SubmitToAll([&](const Partition& p) { return p.table_version(schema.table_id) < schema.version; },
                      RecordType::kSchema, EncodeSchema(schema));
 }
 
 absl::Status PartitionSet::LogDrop(TableId table) {
+  RH_FAILPOINT_RETURN(kMetaDrop);
   ByteWriter body;
   body.Fixed<uint32_t>(table);
   return SubmitToAll([&](const Partition& p) { return p.table_version(table) != 0; }, RecordType::kDrop,
@@ -123,6 +142,7 @@ absl::Status PartitionSet::LogDrop(TableId table) {
 }
 
 absl::Status PartitionSet::LogWriterFloor(const WriterFloor& floor) {
+  RH_FAILPOINT_RETURN(kWindowFloor);
   const auto needed = [&](const Partition& p) {
     const WriterFloor has = p.writer_floor();
     return has.floor < floor.floor || std::any_of(floor.dead.begin(), floor.dead.end(), [&](WriterId w) {
@@ -198,7 +218,9 @@ absl::StatusOr<uint64_t> PartitionSet::Expire(TableId table_id, uint32_t cutoff_
       if (!next.ok()) break;
       from = *next;
       if (old.empty()) continue;
+      gate_.EnterAndWait();
       auto count = ExpireIds(table, partition.get(), old, cutoff_unix_seconds);
+      gate_.Leave();
       status = count.status();
       if (count.ok()) erased += *count;
     }
@@ -229,20 +251,22 @@ absl::Status PartitionSet::SyncLog() {
 
 absl::Status PartitionSet::SweepAll() {
   absl::MutexLock lock(&sweep_all_mu_);
+  RH_FAILPOINT_RETURN(kSweepBegin);
   const uint64_t log_bytes = log_->stats().bytes + bytes_at_recovery_;
   std::vector<Lsn> redo;
   for (auto& partition : owned_) {
     RH_ASSIGN_OR_RETURN(const Lsn lsn, partition->Sweep());
     redo.push_back(lsn);
   }
+  RH_FAILPOINT_RETURN(kSweepFlush);
   RH_RETURN_IF_ERROR(parts_.rows->FlushSpill());
+  RH_FAILPOINT_RETURN(kSweepRedo);
   for (size_t i = 0; i < owned_.size(); ++i) owned_[i]->SetDurableRedoLsn(redo[i]);
   ++sweeps_;
   swept_log_bytes_ = log_bytes;
-  return log_->RemoveSegments([this](PartitionId p, Lsn highest) {
-    const Partition* partition = this->partition(p);
-    return partition != nullptr && partition->durable_redo_lsn() >= highest;
-  });
+  RH_LOG_DEBUG("sweep {}: changed rows of {} partitions are in spill", sweeps_.load(), owned_.size());
+  RH_FAILPOINT_RETURN(kSweepSegments);
+  return log_->RemoveSegments([this](PartitionId p, Lsn highest) { return IsReleasable(p, highest); });
 }
 
 void PartitionSet::SweeperLoop() {

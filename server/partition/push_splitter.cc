@@ -8,31 +8,22 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <optional>
 
 #include "common/check.h"
 #include "common/routing/routing_hash.h"
+#include "server/optimizer/kernels.h"
 
 namespace rowhouse::server {
 namespace {
 
 constexpr uint32_t kNone = ~uint32_t{0};
+constexpr size_t kRowsAhead = 6;  // rows of gradients that are fetched while others are copied
 
-// Rows of one table that go to one partition: request positions, grouped by id in order of first occurrence.
-struct Group {
-  uint32_t first = 0;      // request position of the first occurrence
-  uint32_t last = 0;       // of the latest
-  uint32_t extra = kNone;  // index of the row's sum among the combined rows; kNone while the id occurs once
-};
-
-bool AllFinite(const float* values, uint32_t dim) {
-  // One pass without branches: the exponent is all ones exactly for infinities and NaNs.
-  uint32_t bad = 0;
-  for (uint32_t c = 0; c < dim; ++c) {
-    uint32_t bits;
-    std::memcpy(&bits, values + c, 4);
-    bad |= static_cast<uint32_t>((bits & 0x7F800000u) == 0x7F800000u);
-  }
-  return bad == 0;
+// Fetches a row of gradients; from some lines on the processor sees the stream itself.
+void PrefetchRow(const uint8_t* row, size_t bytes) {
+  const size_t near = std::min<size_t>(bytes, 512);
+  for (size_t offset = 0; offset < near; offset += 64) __builtin_prefetch(row + offset);
 }
 
 class TableSplitter {
@@ -43,35 +34,38 @@ class TableSplitter {
         slice_(slice),
         schema_(schema),
         dim_(request.type == RecordType::kDelete ? 0 : schema.dim),
+        row_bytes_(size_t{dim_} * sizeof(float)),
         skip_nan_(schema.nan_policy == NanPolicy::kSkip) {
     scratch_.resize(dim_);
+    FindRows();
     Route(partition_bits);
   }
 
-  // Request positions grouped by partition, ascending, each in request order. Positions of padding ids are
-  // not among them.
+  // Request positions grouped by partition, ascending, each in request order.
   struct Run {
     PartitionId partition;
     size_t begin, end;  // in order_
   };
   const std::vector<Run>& runs() const { return runs_; }
 
-  // Groups the positions of a run by id and leaves out bad rows; the number of rows left.
+  // Groups the positions of a run by id; how many rows that makes.
   size_t Combine(const Run& run);
+  // Writes the rows of Combine into a body's slots: those of repeated ids added in request order. False when
+  // a row or a sum has a NaN or an infinity that the table's policy skips: those are left out from now on,
+  // Combine must be called again, and the slots hold nothing of use.
+  bool Fill(const Run& run, const PushBodyBuilder::Slots& slots);
   uint64_t skipped_rows() const { return skipped_; }
   bool has_counts() const { return slice_.counts.size() != 0; }
   uint32_t dim() const { return dim_; }
   const TableSchema& schema() const { return schema_; }
-  // Writes what Combine left into a body's slots.
-  void Fill(const PushBodyBuilder::Slots& slots);
 
  private:
+  void FindRows();
   void Route(uint32_t partition_bits);
+  // A row, at any alignment, for the kernels that take that; valid until the next call.
   const float* Row(uint32_t position) {
-    const size_t bytes = size_t{dim_} * 4;
-    const uint8_t* at = slice_.values.At(position * bytes, bytes, scratch_.data());
-    if (reinterpret_cast<uintptr_t>(at) % alignof(float) == 0) return reinterpret_cast<const float*>(at);
-    std::memcpy(scratch_.data(), at, bytes);
+    if (rows_[position] != nullptr) return reinterpret_cast<const float*>(rows_[position]);
+    slice_.values.CopyTo(size_t{position} * row_bytes_, row_bytes_, scratch_.data());
     return scratch_.data();
   }
   uint32_t Count(uint32_t position) {
@@ -79,24 +73,44 @@ class TableSplitter {
     slice_.counts.CopyTo(size_t{position} * 4, 4, &count);
     return count;
   }
-  void AddTo(Group& group, uint32_t position, const float* row);
-  // The group of an id in the current run; groups_.size() when it is new.
-  size_t Probe(Id id);
+  // The group of an id in the current run; ids_.size() when it is new.
+  uint32_t Probe(Id id);
+  // One more row of a group. False: it or its sum may not be stored.
+  bool Put(uint32_t position, uint32_t group, bool is_first, const PushBodyBuilder::Slots& slots);
+  void LeaveOutBad(const Run& run);
 
   const PushRequest& request_;
   const PushTableRequest& slice_;
   const TableSchema& schema_;
   const uint32_t dim_;
+  const size_t row_bytes_;
   const bool skip_nan_;
+  std::vector<const uint8_t*> rows_;  // by position; null where a row lies in two pieces
   std::vector<uint32_t> order_;
   std::vector<Run> runs_;
-  std::vector<Group> groups_;
-  std::vector<uint32_t> index_;  // open addressing over groups_, for the current run
-  std::vector<float> sums_;      // dim_ floats for each combined row
-  std::vector<uint32_t> sum_counts_;
   std::vector<float> scratch_;
+  std::vector<bool> left_out_;  // by position; empty as long as nothing is
   uint64_t skipped_ = 0;
+  // Of the current run.
+  std::vector<Id> ids_;             // of the groups, in order of first occurrence
+  std::vector<uint32_t> group_of_;  // by place in the run; kNone: left out
+  std::vector<uint32_t> index_;     // open addressing over ids_
+  std::vector<uint32_t> bad_rows_;  // positions
+  std::vector<bool> bad_sums_;      // by group; empty as long as none is
 };
+
+// Where each row lies, found by one walk over the pieces.
+void TableSplitter::FindRows() {
+  if (dim_ == 0) return;
+  rows_.resize(slice_.ids.size());
+  size_t piece = 0, start = 0;
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    const size_t offset = i * row_bytes_;
+    while (offset >= start + slice_.values.chunk(piece).size()) start += slice_.values.chunk(piece++).size();
+    const absl::Span<const uint8_t> bytes = slice_.values.chunk(piece);
+    rows_[i] = offset + row_bytes_ <= start + bytes.size() ? bytes.data() + (offset - start) : nullptr;
+  }
+}
 
 void TableSplitter::Route(uint32_t partition_bits) {
   const size_t n = slice_.ids.size();
@@ -114,82 +128,96 @@ void TableSplitter::Route(uint32_t partition_bits) {
   for (size_t i = 0; i < n; ++i) order_[starts[partition[i]]++] = static_cast<uint32_t>(i);
 }
 
-size_t TableSplitter::Probe(Id id) {
+uint32_t TableSplitter::Probe(Id id) {
   const size_t mask = index_.size() - 1;
   for (size_t at = Mix64(id) & mask;; at = (at + 1) & mask) {
     const uint32_t group = index_[at];
     if (group == kNone) {
-      index_[at] = static_cast<uint32_t>(groups_.size());
-      return groups_.size();
+      index_[at] = static_cast<uint32_t>(ids_.size());
+      return index_[at];
     }
-    if (slice_.ids[groups_[group].first] == id) return group;
+    if (ids_[group] == id) return group;
   }
-}
-
-void TableSplitter::AddTo(Group& group, uint32_t position, const float* row) {
-  if (request_.kind == PushKind::kValue || dim_ == 0) {
-    group.last = position;  // the last value counts
-    return;
-  }
-  if (group.extra == kNone) {
-    group.extra = static_cast<uint32_t>(sum_counts_.size());
-    std::vector<float> kept(row, row + dim_);  // Row(first) may use the same scratch
-    const float* first = Row(group.first);
-    sums_.insert(sums_.end(), first, first + dim_);
-    sum_counts_.push_back(has_counts() ? Count(group.first) : 1);
-    float* sum = sums_.data() + size_t{group.extra} * dim_;
-    for (uint32_t c = 0; c < dim_; ++c) sum[c] = sum[c] + kept[c];
-  } else {
-    float* sum = sums_.data() + size_t{group.extra} * dim_;
-    for (uint32_t c = 0; c < dim_; ++c) sum[c] = sum[c] + row[c];
-  }
-  sum_counts_[group.extra] += has_counts() ? Count(position) : 1;
-  group.last = position;
 }
 
 size_t TableSplitter::Combine(const Run& run) {
-  groups_.clear();
-  sums_.clear();
-  sum_counts_.clear();
+  ids_.clear();
+  group_of_.clear();
   size_t capacity = 16;
   while (capacity < 2 * (run.end - run.begin)) capacity *= 2;
   index_.assign(capacity, kNone);
   for (size_t i = run.begin; i < run.end; ++i) {
     const uint32_t position = order_[i];
     const Id id = slice_.ids[position];
-    if (schema_.padding_id == id && request_.type == RecordType::kPush) continue;
-    const float* row = dim_ == 0 ? nullptr : Row(position);
-    if (dim_ != 0 && skip_nan_ && !AllFinite(row, dim_)) {
-      ++skipped_;
+    const bool is_padding = schema_.padding_id == id && request_.type == RecordType::kPush;
+    if (is_padding || (!left_out_.empty() && left_out_[position])) {
+      group_of_.push_back(kNone);
       continue;
     }
-    const size_t group = Probe(id);
-    if (group == groups_.size()) {
-      groups_.push_back({position, position, kNone});
-    } else {
-      AddTo(groups_[group], position, row);
-    }
+    const uint32_t group = Probe(id);
+    if (group == ids_.size()) ids_.push_back(id);
+    group_of_.push_back(group);
   }
-  if (skip_nan_) {  // finite rows may add up to an infinity
-    const auto bad = [&](const Group& g) {
-      return g.extra != kNone && !AllFinite(sums_.data() + size_t{g.extra} * dim_, dim_);
-    };
-    const size_t before = groups_.size();
-    groups_.erase(std::remove_if(groups_.begin(), groups_.end(), bad), groups_.end());
-    skipped_ += before - groups_.size();
-  }
-  return groups_.size();
+  return ids_.size();
 }
 
-void TableSplitter::Fill(const PushBodyBuilder::Slots& slots) {
-  for (size_t i = 0; i < groups_.size(); ++i) {
-    const Group& group = groups_[i];
-    slots.ids[i] = slice_.ids[group.first];
-    if (slots.counts != nullptr)
-      slots.counts[i] = group.extra != kNone ? sum_counts_[group.extra] : Count(group.last);
-    if (dim_ == 0) continue;
-    const float* from = group.extra != kNone ? sums_.data() + size_t{group.extra} * dim_ : Row(group.last);
-    std::memcpy(slots.values + i * dim_, from, size_t{dim_} * 4);
+bool TableSplitter::Put(uint32_t position, uint32_t group, bool is_first,
+                        const PushBodyBuilder::Slots& slots) {
+  const bool replaces = is_first || request_.kind == PushKind::kValue || dim_ == 0;  // the last value counts
+  if (slots.counts != nullptr) {
+    if (replaces) slots.counts[group] = 0;
+    slots.counts[group] += Count(position);
+  }
+  if (dim_ == 0) return true;
+  const float* row = Row(position);
+  float* to = slots.values + size_t{group} * dim_;
+  if (replaces) {
+    if (CopyFinite(row, dim_, to) || !skip_nan_) return true;
+    bad_rows_.push_back(position);
+    return false;
+  }
+  const bool is_bad = skip_nan_ && !AllFinite(row, dim_);
+  if (is_bad) {
+    bad_rows_.push_back(position);
+    return false;
+  }
+  if (AddFinite(row, dim_, to) || !skip_nan_) return true;
+  bad_sums_.resize(ids_.size(), false);
+  bad_sums_[group] = true;
+  return false;
+}
+
+bool TableSplitter::Fill(const Run& run, const PushBodyBuilder::Slots& slots) {
+  std::copy(ids_.begin(), ids_.end(), slots.ids);
+  bad_rows_.clear();
+  bad_sums_.clear();
+  bool ok = true;
+  uint32_t seen = 0;  // groups are numbered by first occurrence
+  const size_t n = run.end - run.begin;
+  for (size_t k = 0; k < n; ++k) {
+    if (k + kRowsAhead < n && dim_ != 0) {
+      const uint8_t* ahead = rows_[order_[run.begin + k + kRowsAhead]];
+      if (ahead != nullptr) PrefetchRow(ahead, row_bytes_);
+    }
+    const uint32_t group = group_of_[k];
+    if (group == kNone) continue;
+    const bool is_first = group == seen;
+    seen += is_first;
+    ok &= Put(order_[run.begin + k], group, is_first, slots);
+  }
+  if (!ok) LeaveOutBad(run);
+  return ok;
+}
+
+void TableSplitter::LeaveOutBad(const Run& run) {
+  left_out_.resize(slice_.ids.size(), false);
+  for (const uint32_t position : bad_rows_) left_out_[position] = true;
+  skipped_ += bad_rows_.size();
+  if (!bad_rows_.empty()) return;  // sums are judged without them
+  // Finite rows add up to an infinity.
+  skipped_ += static_cast<uint64_t>(std::count(bad_sums_.begin(), bad_sums_.end(), true));
+  for (size_t k = 0; k < group_of_.size(); ++k) {
+    if (group_of_[k] != kNone && bad_sums_[group_of_[k]]) left_out_[order_[run.begin + k]] = true;
   }
 }
 
@@ -225,16 +253,15 @@ struct Piece {
   TableSplitter::Run run;
 };
 
-Part BuildPart(const PushRequest& request, const std::vector<std::shared_ptr<Table>>& tables,
-               std::vector<std::unique_ptr<TableSplitter>>& splitters, absl::Span<const Piece> pieces) {
+// The body of a part, and the tables of its slices. Nothing when a splitter left out rows meanwhile: again.
+std::optional<Buffer> BuildBody(const PushRequest& request, const std::vector<std::shared_ptr<Table>>& tables,
+                                std::vector<std::unique_ptr<TableSplitter>>& splitters,
+                                absl::Span<const Piece> pieces, Part* part, std::vector<float>* asked) {
   PushBodySize size;
   std::vector<size_t> rows(pieces.size());
-  Part part;
-  part.durability = Durability::kVolatile;
   for (size_t i = 0; i < pieces.size(); ++i) {
     TableSplitter& splitter = *splitters[pieces[i].table];
     rows[i] = splitter.Combine(pieces[i].run);
-    part.durability = std::max(part.durability, splitter.schema().durability);
     if (rows[i] == 0) continue;
     ++size.table_count;
     size.rows += rows[i];
@@ -242,7 +269,9 @@ Part BuildPart(const PushRequest& request, const std::vector<std::shared_ptr<Tab
     size.value_floats += rows[i] * splitter.dim();
   }
   PushBodyBuilder builder(size);
-  std::vector<float> asked;
+  part->tables.clear();
+  asked->clear();
+  bool complete = true;
   for (size_t i = 0; i < pieces.size(); ++i) {
     if (rows[i] == 0) continue;
     TableSplitter& splitter = *splitters[pieces[i].table];
@@ -252,11 +281,24 @@ Part BuildPart(const PushRequest& request, const std::vector<std::shared_ptr<Tab
     shape.schema_version = splitter.schema().version;
     shape.dim = splitter.dim();
     shape.hyper = Resolve(slice, splitter.schema());
-    splitter.Fill(builder.AddSlice(shape, rows[i], splitter.has_counts()));
-    part.tables.push_back(tables[pieces[i].table]);
-    asked.push_back(slice.learning_rate.value_or(std::numeric_limits<float>::quiet_NaN()));
+    complete &= splitter.Fill(pieces[i].run, builder.AddSlice(shape, rows[i], splitter.has_counts()));
+    part->tables.push_back(tables[pieces[i].table]);
+    asked->push_back(slice.learning_rate.value_or(std::numeric_limits<float>::quiet_NaN()));
   }
-  part.body = builder.Finish();
+  if (!complete) return std::nullopt;
+  return builder.Finish();
+}
+
+Part BuildPart(const PushRequest& request, const std::vector<std::shared_ptr<Table>>& tables,
+               std::vector<std::unique_ptr<TableSplitter>>& splitters, absl::Span<const Piece> pieces) {
+  Part part;
+  part.durability = Durability::kVolatile;
+  for (const Piece& piece : pieces)
+    part.durability = std::max(part.durability, splitters[piece.table]->schema().durability);
+  std::vector<float> asked;
+  std::optional<Buffer> body;
+  while (!body.has_value()) body = BuildBody(request, tables, splitters, pieces, &part, &asked);
+  part.body = *std::move(body);
   auto slices = ParsePushBody(part.body.span());
   RH_CHECK(slices.ok());  // we have just built it
   part.slices = *std::move(slices);

@@ -5,11 +5,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/coding.h"
+#include "common/failpoint.h"
 
 namespace rowhouse::server {
 namespace {
 
-constexpr uint8_t kFormat = 1;
+constexpr uint8_t kFormat = 2;  // 1 had no part counts
 
 auto FindSeq(const std::vector<WriterWindow::Seen>& applied, PushSeq seq) {
   return std::lower_bound(applied.begin(), applied.end(), seq,
@@ -61,13 +62,14 @@ void WriterWindow::MarkApplied(const RecordHeader& header) {
   if (header.writer == 0 || IsDead(header.writer)) return;
   Writer& writer = writers_[header.writer];
   if (header.low > writer.low) {
+    RH_FAILPOINT(kWindowSlide);
     writer.low = header.low;
     writer.applied.erase(writer.applied.begin(), FindSeq(writer.applied, header.low));
   }
   writer.step = std::max(writer.step, header.step);
   auto at = FindSeq(writer.applied, header.seq);
   if (header.seq < writer.low || (at != writer.applied.end() && at->seq == header.seq)) return;
-  writer.applied.insert(at, {header.seq, header.fingerprint});
+  writer.applied.insert(at, {header.seq, header.fingerprint, header.part_count});
 }
 
 void WriterWindow::RaiseFloor(const WriterFloor& floor) {
@@ -78,6 +80,7 @@ void WriterWindow::RaiseFloor(const WriterFloor& floor) {
                  std::back_inserter(dead));
   dead.erase(dead.begin(), std::upper_bound(dead.begin(), dead.end(), floor_.floor));
   floor_.dead = std::move(dead);
+  RH_FAILPOINT(kWindowDead);
   for (auto it = writers_.begin(); it != writers_.end();) {
     it = IsDead(it->first) ? writers_.erase(it) : std::next(it);
   }
@@ -97,6 +100,7 @@ std::string WriterWindow::Encode() const {
     for (const Seen& seen : writer.applied) {
       out.Fixed<uint64_t>(seen.seq);
       out.Fixed<uint32_t>(seen.fingerprint);
+      out.Fixed<uint32_t>(seen.part_count);
     }
   }
   return out.Take();
@@ -107,14 +111,17 @@ absl::StatusOr<WriterWindow> WriterWindow::Decode(absl::Span<const uint8_t> byte
   const auto damaged = []() {
     return absl::DataLossError("writer windows of a partition state are damaged");
   };
-  if (in.Fixed<uint8_t>() != kFormat) return damaged();
+  const uint8_t format = in.Fixed<uint8_t>();
+  if (format == 0 || format > kFormat) return damaged();
   WriterWindow window;
   auto floor = DecodeWriterFloor(in.LengthPrefixed());
   if (!floor.ok()) return damaged();
   window.floor_ = *std::move(floor);
   const uint32_t writers = in.Fixed<uint32_t>();
   for (uint32_t i = 0; i < writers && in.ok(); ++i) {
-    Writer& writer = window.writers_[in.Fixed<uint64_t>()];
+    const WriterId id = in.Fixed<uint64_t>();
+    if (!window.writers_.empty() && id <= window.writers_.rbegin()->first) return damaged();
+    Writer& writer = window.writers_[id];
     writer.low = in.Fixed<uint64_t>();
     writer.step = in.Fixed<uint64_t>();
     const uint32_t count = in.Fixed<uint32_t>();
@@ -122,8 +129,9 @@ absl::StatusOr<WriterWindow> WriterWindow::Decode(absl::Span<const uint8_t> byte
     for (uint32_t s = 0; s < count && in.ok(); ++s) {
       const PushSeq seq = in.Fixed<uint64_t>();
       const uint32_t fingerprint = in.Fixed<uint32_t>();
+      const uint32_t part_count = format == 1 ? 0 : in.Fixed<uint32_t>();
       if (seq < writer.low || (!writer.applied.empty() && seq <= writer.applied.back().seq)) return damaged();
-      writer.applied.push_back({seq, fingerprint});
+      writer.applied.push_back({seq, fingerprint, part_count});
     }
   }
   if (!in.AtEnd()) return damaged();

@@ -39,6 +39,7 @@ class WriterWindow {
   struct Seen {
     PushSeq seq = 0;
     uint32_t fingerprint = 0;
+    uint32_t part_count = 0;  // of the push, over all partitions; 0: not known (an older state)
   };
   struct Writer {
     PushSeq low = 1;

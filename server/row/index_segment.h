@@ -2,8 +2,10 @@
 #pragma once
 // The index of one table in one partition: open addressing with linear probing over 20-byte entries. An
 // entry's home is a monotone function of its routing hash (below the partition's bits), so the segment can be
-// walked in the order of hashes, which is the order of keys in spill. Grows by a fifth and alone; an empty
-// segment has no entries.
+// walked in the order of hashes, which is the order of keys in spill, and grows in place. An empty segment
+// has no entries, a small one an array, a larger one blocks of entries that lie beside those of all other
+// segments, on huge pages where the kernel gives them: an array of each segment's own would be too small for
+// one.
 //
 // Thread rule: `lock` guards everything; each method says which side it needs. Only recency bits change under
 // the reader side.
@@ -11,12 +13,15 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <memory>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "common/mix64.h"
 #include "common/types.h"
 #include "server/row/row_budget.h"
 #include "server/row/segment_lock.h"
+#include "server/row/slab_arena.h"
 
 namespace rowhouse::server {
 
@@ -26,7 +31,7 @@ namespace rowhouse::server {
 // initial row); stored; tombstone (deleted, not yet in spill; holds the initial row). Stored and tombstone
 // may be dirty; a tombstone always is.
 struct IndexEntry {
-  static constexpr uint16_t kRecencyMask = 3;  // 0, 1, 3: hits raise it, the evictor's hand halves it
+  static constexpr uint16_t kRecencyMask = 3;  // 0, 1, 3: uses raise it, the evictor's hand halves it
   static constexpr uint16_t kDirty = 1 << 2;
   static constexpr uint16_t kTombstone = 1 << 3;
   static constexpr uint16_t kLoading = 1 << 4;
@@ -66,14 +71,29 @@ struct IndexEntry {
 };
 static_assert(sizeof(IndexEntry) == 20);
 
+inline constexpr uint32_t kIndexBlockEntries = 256;
+inline constexpr uint32_t kIndexBlockBytes = kIndexBlockEntries * sizeof(IndexEntry);
+
 // What the segments of one table share.
 struct IndexContext {
   uint64_t hash_key = 0;  // routing hash of an id = Mix64(id + hash_key)
   uint32_t partition_bits = 0;
   RowBudget* budget = nullptr;
+  std::shared_ptr<SlabArena> blocks;  // of kIndexBlockBytes; all tables' segments take theirs from it
   std::atomic<uint64_t> bytes{0};
 
   uint64_t Hash(Id id) const { return Mix64(id + hash_key); }
+};
+
+// Where the blocks of a segment are. Kept until the segment goes, for Prefetch reads it without the lock.
+struct IndexBlockTable {
+  IndexBlockTable(uint32_t most, std::unique_ptr<IndexBlockTable> before)
+      : most(most), block(std::make_unique<std::atomic<IndexEntry*>[]>(most)), before(std::move(before)) {}
+  static uint64_t Bytes(uint32_t most) { return sizeof(IndexBlockTable) + most * sizeof(IndexEntry*); }
+
+  const uint32_t most;
+  const std::unique_ptr<std::atomic<IndexEntry*>[]> block;  // null: not in use
+  const std::unique_ptr<IndexBlockTable> before;            // the smaller one that this one replaced
 };
 
 class alignas(64) IndexSegment {
@@ -93,14 +113,12 @@ class alignas(64) IndexSegment {
   // ---- entries
   // The entry of an id, or null. Valid until an insert or remove.
   const IndexEntry* Find(Id id, uint64_t hash) const ABSL_SHARED_LOCKS_REQUIRED(lock) {
-    const uint32_t capacity = capacity_.load(std::memory_order_relaxed);
+    const uint32_t capacity = this->capacity();
     if (capacity == 0) return nullptr;
-    const IndexEntry* entries = entries_.load(std::memory_order_relaxed);
-    for (uint32_t p = Home(hash, capacity);;) {
-      const IndexEntry& entry = entries[p];
-      if (entry.slot == 0) return nullptr;
-      if (entry.id() == id) return &entry;
-      if (++p == capacity) p = 0;
+    uint32_t p = Home(hash, capacity);
+    for (IndexEntry* entry = EntryAt(p, capacity);; Step(&p, &entry, capacity)) {
+      if (entry->slot == 0) return nullptr;
+      if (entry->id() == id) return entry;
     }
   }
   IndexEntry* Find(Id id, uint64_t hash) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock) {
@@ -143,15 +161,24 @@ class alignas(64) IndexSegment {
   // For walks by position. Entries may be changed, and removed by Remove.
   uint32_t capacity() const { return capacity_.load(std::memory_order_relaxed); }
   IndexEntry* At(uint32_t position) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock) {
-    return entries_.load(std::memory_order_relaxed) + position;
+    return EntryAt(position, capacity());
   }
 
-  // Without the lock: brings an entry's line near. May be wrong by a growth, which costs time only.
+  // Without the lock: brings an entry near, with the line after its home's, for probing often ends there. May
+  // be wrong by a growth, which costs time only.
   void Prefetch(uint64_t hash) const {
-    const uint32_t capacity = capacity_.load(std::memory_order_relaxed);
-    const uintptr_t entries = reinterpret_cast<uintptr_t>(entries_.load(std::memory_order_relaxed));
-    __builtin_prefetch(
-        reinterpret_cast<const void*>(entries + uint64_t{Home(hash, capacity)} * sizeof(IndexEntry)));
+    const uint32_t capacity = this->capacity(), p = Home(hash, capacity);
+    uintptr_t home = 0;
+    if (capacity <= kMostInArray) {
+      home = reinterpret_cast<uintptr_t>(array_.load(std::memory_order_relaxed)) + p * sizeof(IndexEntry);
+    } else if (const IndexBlockTable* table = table_.load(std::memory_order_acquire);
+               table != nullptr && p / kIndexBlockEntries < table->most) {
+      home =
+          reinterpret_cast<uintptr_t>(table->block[p / kIndexBlockEntries].load(std::memory_order_relaxed)) +
+          p % kIndexBlockEntries * sizeof(IndexEntry);
+    }
+    __builtin_prefetch(reinterpret_cast<const void*>(home));
+    __builtin_prefetch(reinterpret_cast<const void*>(home + 64));
   }
 
   // ---- observers
@@ -170,18 +197,49 @@ class alignas(64) IndexSegment {
   uint64_t last_hash() const { return first_hash() | (~uint64_t{0} >> context_->partition_bits); }
 
  private:
+  static constexpr uint32_t kMostInArray = 4096;  // entries; below, the last block would be a waste
+
   uint32_t Home(uint64_t hash, uint32_t capacity) const {
     return static_cast<uint32_t>(
         (static_cast<unsigned __int128>(hash << context_->partition_bits) * capacity) >> 64);
   }
   // The lowest hash whose home is `position` or later; *end when there is none.
   uint64_t HashOfHome(uint32_t position, uint32_t capacity, bool* end) const;
+  IndexEntry* EntryAt(uint32_t p, uint32_t capacity) const {
+    if (capacity <= kMostInArray) return array_.load(std::memory_order_relaxed) + p;
+    return table_.load(std::memory_order_relaxed)
+               ->block[p / kIndexBlockEntries]
+               .load(std::memory_order_relaxed) +
+           p % kIndexBlockEntries;
+  }
+  // To the next position, round the end.
+  void Step(uint32_t* p, IndexEntry** entry, uint32_t capacity) const {
+    if (++*p == capacity) *p = 0;
+    if (*p % kIndexBlockEntries != 0) {
+      ++*entry;
+    } else {
+      *entry = EntryAt(*p, capacity);
+    }
+  }
   bool Resize(uint32_t capacity) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
-  void Place(const IndexEntry& entry, uint64_t hash) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
+  bool ResizeArray(uint32_t capacity) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
+  bool MoveToBlocks(uint32_t capacity) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
+  void MoveToArray(uint32_t capacity, IndexEntry* array) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
+  bool TakeBlocks(uint32_t first, uint32_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
+  void GiveBlocks(uint32_t first, uint32_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
+  bool MakeTable(uint32_t blocks) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
+  IndexEntry* TakeArray(uint32_t capacity);
+  void GiveArray(IndexEntry* array, uint32_t capacity);
+  std::vector<IndexEntry> TakeLeadingRun() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
+  void Spread(uint32_t old_capacity, uint32_t capacity) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
+  void Gather(uint32_t old_capacity, uint32_t capacity) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
+  IndexEntry* Place(const IndexEntry& entry, uint64_t hash) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
   void FreeEntries() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock);
 
-  std::atomic<uint32_t> capacity_{0};  // atomic for Prefetch only
-  std::atomic<IndexEntry*> entries_{nullptr};
+  // Atomic for Prefetch only.
+  std::atomic<uint32_t> capacity_{0};
+  std::atomic<IndexEntry*> array_{nullptr};       // up to kMostInArray entries
+  std::atomic<IndexBlockTable*> table_{nullptr};  // owned; used above
   IndexContext* context_ = nullptr;
   uint32_t used_ ABSL_GUARDED_BY(lock) = 0;
   uint32_t resident_ ABSL_GUARDED_BY(lock) = 0;  // stored rows among the entries
@@ -197,14 +255,13 @@ static_assert(sizeof(IndexSegment) == 64, "there are tables x partitions of them
 template <typename Visit>
 uint64_t IndexSegment::Walk(uint64_t first_hash, uint32_t max_positions, Visit visit, bool* end) const {
   *end = true;
-  const uint32_t capacity = capacity_.load(std::memory_order_relaxed);
+  const uint32_t capacity = this->capacity();
   if (capacity == 0) return last_hash();
-  const IndexEntry* entries = entries_.load(std::memory_order_relaxed);
   const uint32_t first = Home(first_hash, capacity);
   for (uint64_t q = first;; ++q) {
     const bool wrapped = q >= capacity;  // entries pushed past the end lie at the beginning
     const uint32_t p = static_cast<uint32_t>(wrapped ? q - capacity : q);
-    const IndexEntry& entry = entries[p];
+    const IndexEntry& entry = *EntryAt(p, capacity);
     if (entry.slot == 0) {
       if (wrapped) return last_hash();
       // A gap: whatever has its home before it was seen.

@@ -23,7 +23,7 @@ constexpr uint64_t RoundUp(uint64_t n, uint64_t unit) { return (n + unit - 1) / 
 }  // namespace
 
 SlabArena::SlabArena(uint32_t row_bytes, uint64_t chunk_bytes, uint64_t max_chunks, bool huge_pages,
-                     RowBudget* budget)
+                     RowBudget* budget, Use use)
     : row_bytes_(row_bytes),
       chunk_bytes_(chunk_bytes),
       rows_per_chunk_(static_cast<uint32_t>(chunk_bytes / row_bytes)),
@@ -31,14 +31,16 @@ SlabArena::SlabArena(uint32_t row_bytes, uint64_t chunk_bytes, uint64_t max_chun
       // Slot numbers are 32 bits and 0 is none.
       max_chunks_(std::min(max_chunks, (uint64_t{1} << (32 - slot_bits_)) - 1)),
       huge_pages_(huge_pages && chunk_bytes % kHugePageBytes == 0),
-      budget_(budget) {}
+      budget_(budget),
+      use_(use) {}
 
 absl::StatusOr<std::shared_ptr<SlabArena>> SlabArena::Create(uint32_t row_bytes, uint64_t chunk_bytes,
-                                                             bool huge_pages, RowBudget* budget) {
+                                                             bool huge_pages, RowBudget* budget, Use use) {
   RH_CHECK(row_bytes >= 4 && row_bytes % 4 == 0);
   chunk_bytes = RoundUp(std::max(chunk_bytes, row_bytes * kMinRowsPerChunk), kPageBytes);
   const uint64_t max_chunks = std::max<uint64_t>(1, budget->limit_bytes() / chunk_bytes);
-  std::shared_ptr<SlabArena> arena(new SlabArena(row_bytes, chunk_bytes, max_chunks, huge_pages, budget));
+  std::shared_ptr<SlabArena> arena(
+      new SlabArena(row_bytes, chunk_bytes, max_chunks, huge_pages, budget, use));
   arena->mapping_bytes_ = arena->max_chunks_ * chunk_bytes + kHugePageBytes;
   void* mapping = mmap(nullptr, arena->mapping_bytes_, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -57,7 +59,7 @@ absl::StatusOr<std::shared_ptr<SlabArena>> SlabArena::Create(uint32_t row_bytes,
 SlabArena::~SlabArena() {
   if (mapping_ == nullptr) return;
   munmap(mapping_, mapping_bytes_);
-  budget_->GiveSlab(committed_chunks_ * chunk_bytes_);
+  Give(committed_chunks_ * chunk_bytes_);
 }
 
 void SlabArena::List(uint32_t index) {
@@ -68,7 +70,7 @@ void SlabArena::List(uint32_t index) {
 
 bool SlabArena::CommitChunk() {
   if (uncommitted_.empty() && chunks_.size() >= max_chunks_) return false;
-  if (!budget_->TryTakeSlab(chunk_bytes_)) return false;
+  if (!TryTake(chunk_bytes_)) return false;
   uint32_t index;
   if (!uncommitted_.empty()) {
     index = uncommitted_.back();
@@ -174,7 +176,7 @@ void SlabArena::ReleaseChunk(uint32_t index) {
   chunks_[index].listed = listed;
   uncommitted_.push_back(index);
   --committed_chunks_;
-  budget_->GiveSlab(chunk_bytes_);
+  Give(chunk_bytes_);
 }
 
 size_t SlabArena::EndDrain(absl::Span<const uint32_t> chunks) {
@@ -204,6 +206,10 @@ size_t SlabArena::ReleaseEmptyChunks() {
     ++released;
   }
   return released;
+}
+
+void SlabArena::ReleaseSpareChunks() {
+  if (FreeSlots() >= 2 * rows_per_chunk_) ReleaseEmptyChunks();
 }
 
 uint64_t SlabArena::FreeSlots() const {

@@ -1,7 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Memory for rows of one size. Address space is reserved once; chunks of it are committed, counted to the
-// budget, and given back. A slot is a 32-bit number, never 0; where its bytes lie is arithmetic.
+// Memory for things of one size: rows, or blocks of the index. Address space is reserved once; chunks of it
+// are committed, counted to the budget, and given back. A slot is a 32-bit number, never 0; where its bytes
+// lie is arithmetic.
 //
 // Thread rule: thread-safe. Bytes of a slot belong to who allocated it. Draining (one thread) empties chunks:
 // the caller moves the rows, the arena hands out no slot of a draining chunk.
@@ -20,9 +21,11 @@ namespace rowhouse::server {
 
 class SlabArena {
  public:
+  enum class Use { kRows, kIndex };  // what the budget counts its chunks as
   // ResourceExhausted when the address space is refused. chunk_bytes is raised where few rows would fit one.
   static absl::StatusOr<std::shared_ptr<SlabArena>> Create(uint32_t row_bytes, uint64_t chunk_bytes,
-                                                           bool huge_pages, RowBudget* budget);
+                                                           bool huge_pages, RowBudget* budget,
+                                                           Use use = Use::kRows);
   ~SlabArena();
   SlabArena(const SlabArena&) = delete;
   SlabArena& operator=(const SlabArena&) = delete;
@@ -39,6 +42,11 @@ class SlabArena {
            uint64_t{index & ((1u << slot_bits_) - 1)} * row_bytes_;
   }
   uint32_t ChunkOf(uint32_t slot) const { return (slot - 1) >> slot_bits_; }
+  // The slot whose bytes begin at `row`.
+  uint32_t SlotOf(const uint8_t* row) const {
+    const uint64_t offset = static_cast<uint64_t>(row - base_), chunk = offset / chunk_bytes_;
+    return static_cast<uint32_t>(chunk << slot_bits_ | offset % chunk_bytes_ / row_bytes_) + 1;
+  }
 
   // Picks up to `chunks` chunks, the emptiest first, whose rows fit the free slots of the others.
   std::vector<uint32_t> BeginDrain(size_t chunks) ABSL_LOCKS_EXCLUDED(mu_);
@@ -46,6 +54,8 @@ class SlabArena {
   size_t EndDrain(absl::Span<const uint32_t> chunks) ABSL_LOCKS_EXCLUDED(mu_);
   // Gives back all chunks that are empty; how many.
   size_t ReleaseEmptyChunks() ABSL_LOCKS_EXCLUDED(mu_);
+  // The same, where so many slots are free that it is likely to find some.
+  void ReleaseSpareChunks() ABSL_LOCKS_EXCLUDED(mu_);
 
   uint64_t FreeSlots() const ABSL_LOCKS_EXCLUDED(mu_);  // in committed chunks
   uint64_t CommittedSlots() const ABSL_LOCKS_EXCLUDED(mu_);
@@ -66,8 +76,14 @@ class SlabArena {
     bool draining = false;
     bool listed = false;  // in open_
   };
-  SlabArena(uint32_t row_bytes, uint64_t chunk_bytes, uint64_t max_chunks, bool huge_pages,
-            RowBudget* budget);
+  SlabArena(uint32_t row_bytes, uint64_t chunk_bytes, uint64_t max_chunks, bool huge_pages, RowBudget* budget,
+            Use use);
+  bool TryTake(uint64_t bytes) {
+    return use_ == Use::kIndex ? budget_->TryTakeIndex(bytes) : budget_->TryTakeSlab(bytes);
+  }
+  void Give(uint64_t bytes) {
+    return use_ == Use::kIndex ? budget_->GiveIndex(bytes) : budget_->GiveSlab(bytes);
+  }
   uint32_t TakeSlot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);  // 0 when no committed chunk has one
   bool CommitChunk() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ReleaseChunk(uint32_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -82,6 +98,7 @@ class SlabArena {
   const uint64_t max_chunks_;
   const bool huge_pages_;
   RowBudget* const budget_;
+  const Use use_;
   uint8_t* base_ = nullptr;  // aligned for huge pages
   void* mapping_ = nullptr;
   uint64_t mapping_bytes_ = 0;

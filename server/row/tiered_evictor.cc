@@ -1,12 +1,15 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 // Room: a background thread keeps some slots free. A hand goes round over all index entries (CLOCK with two
-// bits): rows that were read since it last came stay, clean ones go, changed ones are written in sorted
-// batches first. Rows that a pull brought begin cold, so that a scan pushes out only itself. Chunks move
-// between row sizes when one size has a chunk's worth of free slots.
+// bits): rows that were used since it last came stay, clean ones go, changed ones are written in sorted
+// batches first. Rows begin cold, and the hand takes recency away only where few are cold, so that a scan
+// pushes out only itself (docs/design/0007-eviction.md). Chunks move between row sizes when one size has a
+// chunk's worth of free slots.
 
 #include <algorithm>
 #include <cstring>
 
+#include "common/failpoint.h"
+#include "common/logging.h"
 #include "common/status_macros.h"
 #include "server/row/tiered_row_store_impl.h"
 
@@ -14,6 +17,7 @@ namespace rowhouse::server {
 namespace {
 
 constexpr uint32_t kPositionsPerHold = 256;
+constexpr uint32_t kColdPercent = 40;  // of the rows of a chunk of positions, from which the hand lowers none
 constexpr uint32_t kMovePositionsPerHold = 1024;
 constexpr uint64_t kFewestRowsPerStep = 32;
 constexpr uint64_t kMostRowsPerStep = 2048;
@@ -57,6 +61,7 @@ void TieredRowStore::EvictorLoop() {
     bool needed = true;
     while (needed) {
       const absl::StatusOr<uint64_t> gained = MakeSomeRoom(&needed);
+      RH_FAILPOINT(kEvictRoom);
       absl::MutexLock lock(&wait_mu_);
       eviction_error_ = gained.status();
       changed_.SignalAll();
@@ -156,6 +161,7 @@ void TieredRowStore::MoveRows(TableRows* table, IndexSegment* segment, const std
 
 absl::StatusOr<uint64_t> TieredRowStore::EvictRows(absl::Span<const TablePtr> tables) {
   absl::MutexLock write(&spill_write_mu_);
+  RH_FAILPOINT_RETURN(kEvictBegin);
   WriteBatch batch;
   uint64_t gone = 0;
   uint64_t walked = 0;
@@ -182,14 +188,32 @@ absl::StatusOr<uint64_t> TieredRowStore::EvictRows(absl::Span<const TablePtr> ta
     bool done = false;
     const uint64_t most = goal - gone - batch.rows.size();
     gone += MoveHand(table, &table->segments[hand_.place], most, &batch, &done);
+    RH_FAILPOINT(kEvictPick);
     walked += kPositionsPerHold;
     if (!batch.rows.empty()) segments_left = std::min(segments_left, round);
     if (!done) continue;
     --segments_left;
     hand_ = Hand{.place = hand_.place, .table = table->spec.table + 1};
   }
+  RH_FAILPOINT_RETURN(kEvictWrite);
   RH_ASSIGN_OR_RETURN(const uint64_t written, WriteOut(&batch, /*leave=*/true));
+  RH_LOG_DEBUG("evictor: {} rows left memory, {} of them written to spill first", gone + written, written);
   return gone + written;
+}
+
+// Rows that stay cold leave before others become cold. The decision is kept for the chunk, however many steps
+// that takes.
+void TieredRowStore::BeginChunk(IndexSegment* segment) {
+  hand_.chunk_end = std::min(hand_.position + kPositionsPerHold, segment->capacity());
+  uint64_t rows = 0;
+  uint64_t cold = 0;
+  for (uint32_t p = hand_.position; p < hand_.chunk_end; ++p) {
+    const IndexEntry* entry = segment->At(p);
+    if (entry->slot == 0 || entry->pins() > 0 || entry->loading()) continue;
+    ++rows;
+    if ((entry->SharedFlags() & IndexEntry::kRecencyMask) == 0) ++cold;
+  }
+  hand_.lowers = cold * 100 < rows * kColdPercent;
 }
 
 uint64_t TieredRowStore::MoveHand(TableRows* table, IndexSegment* segment, uint64_t most, WriteBatch* batch,
@@ -198,8 +222,11 @@ uint64_t TieredRowStore::MoveHand(TableRows* table, IndexSegment* segment, uint6
   std::vector<uint32_t> freed;
   {
     SegmentWriterLock hold(&segment->lock);
-    uint32_t p = std::min(hand_.position, segment->capacity());
-    for (uint32_t n = 0; n < kPositionsPerHold && p < segment->capacity() && !batch->full(); ++n) {
+    hand_.position = std::min(hand_.position, segment->capacity());
+    if (hand_.position >= hand_.chunk_end) BeginChunk(segment);
+    uint32_t p = hand_.position;
+    const uint32_t end = std::min(hand_.chunk_end, segment->capacity());
+    while (p < end && !batch->full()) {
       if (freed.size() + batch->rows.size() >= most_in_batch) break;
       IndexEntry* entry = segment->At(p);
       if (entry->slot == 0 || entry->pins() > 0 || entry->loading()) {
@@ -208,7 +235,8 @@ uint64_t TieredRowStore::MoveHand(TableRows* table, IndexSegment* segment, uint6
       }
       const uint16_t recency = entry->flags & IndexEntry::kRecencyMask;
       if (recency != 0) {
-        entry->flags = static_cast<uint16_t>((entry->flags & ~IndexEntry::kRecencyMask) | recency >> 1);
+        if (hand_.lowers)
+          entry->flags = static_cast<uint16_t>((entry->flags & ~IndexEntry::kRecencyMask) | recency >> 1);
         ++p;
       } else if (entry->dirty()) {
         AddToBatch(batch, table, segment, *entry, table->index.Hash(entry->id()));
@@ -221,8 +249,10 @@ uint64_t TieredRowStore::MoveHand(TableRows* table, IndexSegment* segment, uint6
     const uint32_t capacity = segment->capacity();
     *done = p >= capacity;
     if (!freed.empty()) segment->Shrink();
-    if (segment->capacity() != capacity)
+    if (segment->capacity() != capacity) {
       p = static_cast<uint32_t>(uint64_t{p} * segment->capacity() / capacity);
+      hand_.chunk_end = p;
+    }
     hand_.position = p;
   }
   table->arena->Free(freed);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "common/executor.h"
+#include "common/failpoint.h"
 #include "common/limits.h"
 #include "common/status_macros.h"
 #include "server/row/tiered_row_store_impl.h"
@@ -91,6 +92,7 @@ absl::Status TieredRowStore::LoadGroup(absl::Span<LoadItem> items,
     options_.on_spill_read(static_cast<double>(clock_->NowMonotonicNanos() - begun) * 1e-9, items.size());
   }
   status.Update(damage);
+  RH_FAILPOINT_FAIL(kEvictLoad, status);
   for (LoadItem& item : items) {
     if (item.finished) continue;
     if (status.ok()) seen(item, nullptr);

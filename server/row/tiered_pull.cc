@@ -25,6 +25,14 @@ void PrefetchRow(const uint8_t* row, uint32_t bytes) {
   __builtin_prefetch(row + near - 1);
 }
 
+// What is written whole is fetched for writing: the order of segments is no order that the processor
+// foresees.
+void PrefetchTarget(const float* values, uint32_t bytes) {
+  const auto* target = reinterpret_cast<const uint8_t*>(values);
+  for (uint32_t offset = 0; offset < std::min<uint32_t>(bytes, 512); offset += 64)
+    __builtin_prefetch(target + offset, 1);
+}
+
 void SetStored(uint8_t* bits, uint32_t position, bool stored) {
   if (bits == nullptr) return;
   const uint8_t mask = static_cast<uint8_t>(1u << (position % 8));
@@ -47,6 +55,12 @@ struct TieredRowStore::PullItem {
   uint32_t position = 0;
 };
 
+struct TieredRowStore::Found {
+  enum Answer : uint8_t { kRow, kUnseen, kMiss };
+  Answer answer = kMiss;
+  const uint8_t* row = nullptr;  // of kRow
+};
+
 void TieredRowStore::ReadUnseen(const TableRows& table, Id id, float* values,
                                 std::vector<uint8_t>* row) const {
   const RowLayout& layout = table.spec.layout;
@@ -59,11 +73,13 @@ void TieredRowStore::ReadUnseen(const TableRows& table, Id id, float* values,
   std::memcpy(values, row->data(), layout.weights_bytes());
 }
 
-// `items` are of one table.
-void TieredRowStore::SortBySegment(absl::Span<PullItem> items, std::vector<PullItem>* scratch,
-                                   std::vector<uint32_t>* counts) const {
+// Appends `items`, which are of one table, to `sorted` in the order of their segments.
+void TieredRowStore::SortBySegment(absl::Span<const PullItem> items, std::vector<uint32_t>* counts,
+                                   std::vector<PullItem>* sorted) const {
+  const size_t begin = sorted->size();
   if (items.size() < kSortByComparing || owned_.size() > items.size() * 4) {
-    std::sort(items.begin(), items.end(),
+    sorted->insert(sorted->end(), items.begin(), items.end());
+    std::sort(sorted->begin() + static_cast<ptrdiff_t>(begin), sorted->end(),
               [](const PullItem& a, const PullItem& b) { return a.segment < b.segment; });
     return;
   }
@@ -71,9 +87,8 @@ void TieredRowStore::SortBySegment(absl::Span<PullItem> items, std::vector<PullI
   counts->assign(owned_.size() + 1, 0);
   for (const PullItem& item : items) ++(*counts)[place(item) + 1];
   for (size_t i = 1; i < counts->size(); ++i) (*counts)[i] += (*counts)[i - 1];
-  scratch->resize(items.size());
-  for (const PullItem& item : items) (*scratch)[(*counts)[place(item)]++] = item;
-  std::copy(scratch->begin(), scratch->end(), items.begin());
+  sorted->resize(begin + items.size());
+  for (const PullItem& item : items) (*sorted)[begin + (*counts)[place(item)]++] = item;
 }
 
 void TieredRowStore::ReadResident(absl::Span<ReadBatch> batches) {
@@ -94,14 +109,13 @@ void TieredRowStore::ReadResident(absl::Span<ReadBatch> batches) {
   std::stable_sort(order.begin(), order.end(),
                    [&](uint32_t a, uint32_t b) { return batches[a].table < batches[b].table; });
 
-  std::vector<PullItem> window, scratch;
+  std::vector<PullItem> run, window;  // of the present table; sorted
   std::vector<uint32_t> counts;
-  std::vector<uint8_t> row;
+  run.reserve(kWindow);
   window.reserve(kWindow);
-  size_t run = 0;  // where the items of the present table begin
   const auto end_run = [&] {
-    SortBySegment(absl::MakeSpan(window).subspan(run), &scratch, &counts);
-    run = window.size();
+    SortBySegment(run, &counts, &window);
+    run.clear();
   };
   for (size_t o = 0; o < order.size(); ++o) {
     const uint32_t b = order[o];
@@ -114,20 +128,38 @@ void TieredRowStore::ReadResident(absl::Span<ReadBatch> batches) {
         batches[b].misses.push_back(i);
         continue;
       }
-      window.push_back(PullItem{hash, segment, b, i});
-      if (window.size() < kWindow) continue;
+      run.push_back(PullItem{hash, segment, b, i});
+      if (window.size() + run.size() < kWindow) continue;
       end_run();
-      PullSorted(window, batches, tables, &row);
+      PullWindow(window, batches, tables);
       window.clear();
-      run = 0;
     }
   }
   end_run();
-  PullSorted(window, batches, tables, &row);
+  PullWindow(window, batches, tables);
 }
 
-void TieredRowStore::PullSorted(absl::Span<const PullItem> items, absl::Span<ReadBatch> batches,
-                                absl::Span<const TablePtr> tables, std::vector<uint8_t>* row) {
+// The entry of an item, under its segment's lock: what there is to deliver, with its bytes on their way here
+// and the room for them on its way too.
+TieredRowStore::Found TieredRowStore::Probe(const PullItem& item, const ReadBatch& batch,
+                                            const TableRows& table) {
+  const IndexEntry* entry = std::as_const(*item.segment).Find(batch.ids[item.position], item.hash);
+  if (entry == nullptr) {
+    const bool may_be_in_spill = item.segment->ever_spilled() || item.segment->dropped();
+    return {may_be_in_spill ? Found::kMiss : Found::kUnseen, nullptr};
+  }
+  if (entry->loading()) return {Found::kMiss, nullptr};
+  if (!entry->stored()) return {Found::kUnseen, nullptr};
+  const uint8_t* row = table.arena->Row(entry->slot);
+  const RowLayout& layout = table.spec.layout;
+  PrefetchRow(row, layout.weights_bytes());
+  PrefetchTarget(batch.target.values + size_t{item.position} * layout.dim, layout.weights_bytes());
+  const_cast<IndexEntry*>(entry)->Touch();
+  return {Found::kRow, row};
+}
+
+void TieredRowStore::PullWindow(absl::Span<const PullItem> items, absl::Span<ReadBatch> batches,
+                                absl::Span<const TablePtr> tables) {
   const auto prefetch = [&](size_t begin) {
     const size_t end = std::min(begin + kBlock, items.size());
     for (size_t i = begin; i < end; ++i) items[i].segment->Prefetch(items[i].hash);
@@ -135,54 +167,37 @@ void TieredRowStore::PullSorted(absl::Span<const PullItem> items, absl::Span<Rea
   prefetch(0);
   for (size_t begin = 0; begin < items.size(); begin += kBlock) {
     prefetch(begin + kBlock);
-    PullBlock(items.subspan(begin, kBlock), batches, tables, row);
+    PullBlock(items.subspan(begin, kBlock), batches, tables);
   }
 }
 
 // Holds a set of locks that the analysis cannot follow: as a reader, in ascending order, within this
 // function.
 void TieredRowStore::PullBlock(absl::Span<const PullItem> items, absl::Span<ReadBatch> batches,
-                               absl::Span<const TablePtr> tables, std::vector<uint8_t>* row) {
-  enum class Answer : uint8_t { kRow, kUnseen, kMiss };
-  const uint8_t* rows[kBlock];
-  Answer answers[kBlock];
+                               absl::Span<const TablePtr> tables) {
+  Found found[kBlock];
   for (size_t i = 0; i < items.size(); ++i) {
     const PullItem& item = items[i];
-    const TableRows& table = *tables[item.batch];
     if (i == 0 || item.segment != items[i - 1].segment) item.segment->lock.ReaderLock();
-    const IndexEntry* entry =
-        std::as_const(*item.segment).Find(batches[item.batch].ids[item.position], item.hash);
-    if (entry == nullptr) {
-      answers[i] = item.segment->ever_spilled() || item.segment->dropped() ? Answer::kMiss : Answer::kUnseen;
-    } else if (entry->loading()) {
-      answers[i] = Answer::kMiss;
-    } else if (!entry->stored()) {
-      answers[i] = Answer::kUnseen;
-    } else {
-      answers[i] = Answer::kRow;
-      rows[i] = table.arena->Row(entry->slot);
-      PrefetchRow(rows[i], table.spec.layout.weights_bytes());
-      const_cast<IndexEntry*>(entry)->Touch();
-    }
+    found[i] = Probe(item, batches[item.batch], *tables[item.batch]);
   }
+  const auto target = [&](const PullItem& item) {
+    return batches[item.batch].target.values + size_t{item.position} * tables[item.batch]->spec.layout.dim;
+  };
   for (size_t i = 0; i < items.size(); ++i) {
     const PullItem& item = items[i];
-    if (answers[i] == Answer::kRow) {
-      const RowLayout& layout = tables[item.batch]->spec.layout;
-      std::memcpy(batches[item.batch].target.values + size_t{item.position} * layout.dim, rows[i],
-                  layout.weights_bytes());
-    }
+    if (found[i].answer == Found::kRow)
+      std::memcpy(target(item), found[i].row, tables[item.batch]->spec.layout.weights_bytes());
     if (i + 1 == items.size() || items[i + 1].segment != item.segment) item.segment->lock.ReaderUnlock();
   }
+  std::vector<uint8_t> unseen;
   for (size_t i = 0; i < items.size(); ++i) {
     const PullItem& item = items[i];
     ReadBatch& batch = batches[item.batch];
-    SetStored(batch.target.stored, item.position, answers[i] == Answer::kRow);
-    if (answers[i] == Answer::kMiss) batch.misses.push_back(item.position);
-    if (answers[i] != Answer::kUnseen) continue;
-    const TableRows& table = *tables[item.batch];
-    ReadUnseen(table, batch.ids[item.position],
-               batch.target.values + size_t{item.position} * table.spec.layout.dim, row);
+    SetStored(batch.target.stored, item.position, found[i].answer == Found::kRow);
+    if (found[i].answer == Found::kMiss) batch.misses.push_back(item.position);
+    if (found[i].answer == Found::kUnseen)
+      ReadUnseen(*tables[item.batch], batch.ids[item.position], target(item), &unseen);
   }
 }
 

@@ -13,8 +13,16 @@ namespace rowhouse::server {
 namespace {
 
 constexpr size_t kChunk = 64;        // rows for which a segment's lock is held
+constexpr size_t kRowsAhead = 8;     // rows that are fetched while others are changed
+constexpr size_t kIndexAhead = 64;   // rows that the index is fetched ahead
 constexpr int kWaitsBeforeTurn = 4;  // short waits with pins held, before giving them back and queueing
 constexpr uint64_t kIndexBytesPerRow = 28;
+
+// Fetches a row that will be written; from some lines on the processor sees the stream itself.
+void PrefetchForUpdate(const uint8_t* row, uint32_t bytes) {
+  const uint32_t near = std::min<uint32_t>(bytes, 1024);
+  for (uint32_t offset = 0; offset < near; offset += 64) __builtin_prefetch(row + offset, 1);
+}
 
 }  // namespace
 
@@ -94,23 +102,50 @@ void TieredRowStore::PinAbsent(PinJob* job, size_t batch, size_t i, uint64_t has
   job->states[row] = PinJob::kLoading;
 }
 
-absl::Status TieredRowStore::PinChunk(PinJob* job, size_t batch, size_t begin, size_t end, SlotCache* slots) {
+// The hashes of a job's rows, one after the other, with the index fetched ahead of who asks for them.
+class TieredRowStore::PinHashes {
+ public:
+  explicit PinHashes(const PinJob& job) : job_(job) {}
+
+  // Fetches for the `rows` rows from `first` on (in the count of all the job's rows) and some more. Requires:
+  // first does not go back, rows <= kChunk.
+  void FetchTo(size_t first, size_t rows) {
+    for (; fetched_ < first + rows + kIndexAhead && batch_ < job_.batches.size(); Advance()) {
+      if (row_ == job_.batches[batch_].ids.size()) continue;
+      const uint64_t hash = job_.tables[batch_]->index.Hash(job_.batches[batch_].ids[row_]);
+      job_.segments[batch_]->Prefetch(hash);
+      hashes_[fetched_++ % std::size(hashes_)] = hash;
+    }
+  }
+  uint64_t of(size_t row) const { return hashes_[row % std::size(hashes_)]; }
+
+ private:
+  void Advance() {
+    if (++row_ < job_.batches[batch_].ids.size()) return;
+    row_ = 0;
+    ++batch_;
+  }
+
+  const PinJob& job_;
+  size_t batch_ = 0, row_ = 0;  // the next to fetch
+  size_t fetched_ = 0;
+  uint64_t hashes_[kChunk + kIndexAhead];
+};
+
+absl::Status TieredRowStore::PinChunk(PinJob* job, size_t batch, size_t begin, size_t end,
+                                      const PinHashes& hashes, SlotCache* slots) {
   const TableRows& table = *job->tables[batch];
   IndexSegment* segment = job->segments[batch];
   const absl::Span<const Id> ids = job->batches[batch].ids;
   PinJob::State* states = job->states.data() + job->offsets[batch];
-  uint64_t hashes[kChunk];
-  for (size_t i = begin; i < end; ++i) {
-    hashes[i - begin] = table.index.Hash(ids[i]);
-    segment->Prefetch(hashes[i - begin]);
-  }
   SegmentWriterLock hold(&segment->lock);
   if (segment->dropped()) return absl::NotFoundError(absl::StrCat("no rows of table ", table.spec.table));
   for (size_t i = begin; i < end; ++i) {
     if (states[i] != PinJob::kPending) continue;
-    IndexEntry* entry = segment->Find(ids[i], hashes[i - begin]);
+    const uint64_t hash = hashes.of(job->offsets[batch] + i);
+    IndexEntry* entry = segment->Find(ids[i], hash);
     if (entry == nullptr) {
-      if (job->short_arena == nullptr) PinAbsent(job, batch, i, hashes[i - begin], slots);
+      if (job->short_arena == nullptr) PinAbsent(job, batch, i, hash, slots);
     } else if (entry->pins() == IndexEntry::kMaxPins) {
       return absl::ResourceExhaustedError(absl::StrCat("row ", ids[i], " of table ", table.spec.table,
                                                        " is in ", IndexEntry::kMaxPins,
@@ -128,11 +163,14 @@ absl::Status TieredRowStore::PinPass(PinJob* job) {
   job->pending = 0;
   job->short_arena = nullptr;
   SlotCaches slots;
+  PinHashes hashes(*job);
   for (size_t b = 0; b < job->batches.size(); ++b) {
     SlotCache* cache = slots.Of(job->tables[b]->arena.get());
     const size_t rows = job->batches[b].ids.size();
     for (size_t begin = 0; begin < rows; begin += kChunk) {
-      RH_RETURN_IF_ERROR(PinChunk(job, b, begin, std::min(begin + kChunk, rows), cache));
+      const size_t end = std::min(begin + kChunk, rows);
+      hashes.FetchTo(job->offsets[b] + begin, end - begin);
+      RH_RETURN_IF_ERROR(PinChunk(job, b, begin, end, hashes, cache));
     }
   }
   return absl::OkStatus();
@@ -246,9 +284,11 @@ void TieredRowStore::ForPinnedChunk(const TableRows& table, IndexSegment* segmen
   for (size_t i = 0; i < ids.size(); ++i) {
     entries[i] = segment->Find(ids[i], hashes[i]);
     RH_CHECK(entries[i] != nullptr && entries[i]->pins() > 0);
-    __builtin_prefetch(table.arena->Row(entries[i]->slot), 1);
+    if (i < kRowsAhead) PrefetchForUpdate(table.arena->Row(entries[i]->slot), table.row_bytes());
   }
   for (size_t i = 0; i < ids.size(); ++i) {
+    if (i + kRowsAhead < ids.size())
+      PrefetchForUpdate(table.arena->Row(entries[i + kRowsAhead]->slot), table.row_bytes());
     change(first + i, segment, entries[i], table.arena->Row(entries[i]->slot));
     segment->Unpin(entries[i]);
     if (entries[i]->pins() == 0 && entries[i]->lsn() == 0) left[left_count++] = i;

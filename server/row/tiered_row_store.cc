@@ -102,7 +102,8 @@ absl::Status TieredRowStore::ErasePastGenerations() {
                                                 return false;
                                               }));
       if (found == 0) break;
-      if (found != options_.durable_generation) {
+      const bool restored = options_.volatile_restored && found == options_.volatile_generation;
+      if (found != options_.durable_generation && !restored) {
         RH_RETURN_IF_ERROR(options_.spill->EraseRange(SpillKey{partition, found, 0, 0},
                                                       SpillKey{partition, found, kMaxTable, kMaxHash}));
       }
@@ -139,6 +140,14 @@ absl::StatusOr<std::shared_ptr<SlabArena>> TieredRowStore::ArenaFor(uint32_t row
   return arena;
 }
 
+absl::StatusOr<std::shared_ptr<SlabArena>> TieredRowStore::IndexBlocks() {
+  if (index_blocks_ == nullptr) {
+    RH_ASSIGN_OR_RETURN(index_blocks_, SlabArena::Create(kIndexBlockBytes, chunk_bytes_, options_.huge_pages,
+                                                         &budget_, SlabArena::Use::kIndex));
+  }
+  return index_blocks_;
+}
+
 // Whether the table has rows in spill: asked once, so that pulls of absent rows need not ask.
 absl::Status TieredRowStore::NoteSpilledRows(TableRows* table) {
   for (size_t i = 0; i < table->segment_count; ++i) {
@@ -151,7 +160,7 @@ absl::Status TieredRowStore::NoteSpilledRows(TableRows* table) {
       return false;
     }));
     if (!found) continue;
-    if (table->spec.is_volatile) {
+    if (table->spec.is_volatile && !options_.volatile_restored) {
       RH_RETURN_IF_ERROR(options_.spill->EraseRange(first, last));
       continue;
     }
@@ -177,6 +186,7 @@ absl::Status TieredRowStore::AddTable(const TableRowsSpec& spec) {
       return absl::AlreadyExistsError(absl::StrCat("rows of table ", spec.table, " are there already"));
     }
     RH_ASSIGN_OR_RETURN(table->arena, ArenaFor(spec.layout.row_bytes()));
+    RH_ASSIGN_OR_RETURN(table->index.blocks, IndexBlocks());
   }
   table->spec = spec;
   table->generation = spec.is_volatile ? options_.volatile_generation : options_.durable_generation;
@@ -225,6 +235,7 @@ absl::Status TieredRowStore::DropTable(TableId id) {
       table->arena->Free(slots);
     }
     table->arena->ReleaseEmptyChunks();
+    table->index.blocks->ReleaseEmptyChunks();
     for (size_t s = 0; s < table->segment_count; ++s) {
       const IndexSegment& segment = table->segments[s];
       // An error leaves the id taken: the call can be repeated.

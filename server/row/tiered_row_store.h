@@ -31,6 +31,8 @@ struct TieredRowStoreOptions {
   Generation durable_generation = 1;  // not 0
   Generation volatile_generation =
       2;  // not 0; new at each start. Generations other than these two are deleted from spill
+  bool volatile_restored =
+      false;  // spill has rows of volatile tables under that generation: a restore put them there
   // Makes every record of the log durable. Called before each write of changed durable rows to spill
   // (write-ahead); its error stops that write. May block. Empty: nothing to be done.
   std::function<absl::Status()> before_write_back;

@@ -68,6 +68,7 @@ class TieredRowStore final : public RowStore {
   // ---- tables
   TablePtr FindTable(TableId table) const ABSL_LOCKS_EXCLUDED(tables_mu_);  // null: unknown or dropped
   std::vector<TablePtr> Tables() const ABSL_LOCKS_EXCLUDED(tables_mu_);     // ascending by id
+  absl::StatusOr<std::shared_ptr<SlabArena>> IndexBlocks() ABSL_EXCLUSIVE_LOCKS_REQUIRED(tables_mu_);
   absl::StatusOr<std::shared_ptr<SlabArena>> ArenaFor(uint32_t row_bytes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(tables_mu_);
   absl::Status NoteSpilledRows(TableRows* table);
@@ -86,13 +87,16 @@ class TieredRowStore final : public RowStore {
 
   // ---- pull (tiered_pull.cc)
   struct PullItem;
+  struct Found;
   struct MissJob;
-  void SortBySegment(absl::Span<PullItem> items, std::vector<PullItem>* scratch,
-                     std::vector<uint32_t>* counts) const;
-  void PullSorted(absl::Span<const PullItem> items, absl::Span<ReadBatch> batches,
-                  absl::Span<const TablePtr> tables, std::vector<uint8_t>* row);
+  void SortBySegment(absl::Span<const PullItem> items, std::vector<uint32_t>* counts,
+                     std::vector<PullItem>* sorted) const;
+  static Found Probe(const PullItem& item, const ReadBatch& batch,
+                     const TableRows& table) ABSL_NO_THREAD_SAFETY_ANALYSIS;
+  void PullWindow(absl::Span<const PullItem> items, absl::Span<ReadBatch> batches,
+                  absl::Span<const TablePtr> tables);
   void PullBlock(absl::Span<const PullItem> items, absl::Span<ReadBatch> batches,
-                 absl::Span<const TablePtr> tables, std::vector<uint8_t>* row) ABSL_NO_THREAD_SAFETY_ANALYSIS;
+                 absl::Span<const TablePtr> tables) ABSL_NO_THREAD_SAFETY_ANALYSIS;
   void ReadUnseen(const TableRows& table, Id id, float* values, std::vector<uint8_t>* row) const;
   absl::Status CollectMisses(MissJob* job) const;
   absl::Status ReadWindow(MissJob* window);
@@ -137,10 +141,12 @@ class TieredRowStore final : public RowStore {
 
   // ---- push (tiered_push.cc)
   struct PinJob;
+  class PinHashes;
   absl::Status PreparePin(PinJob* job, absl::Span<const RowBatch> batches) const;
   // Pins what can be pinned without waiting and puts loading entries for what must be read.
   absl::Status PinPass(PinJob* job);
-  absl::Status PinChunk(PinJob* job, size_t batch, size_t begin, size_t end, SlotCache* slots);
+  absl::Status PinChunk(PinJob* job, size_t batch, size_t begin, size_t end, const PinHashes& hashes,
+                        SlotCache* slots);
   void PinAbsent(PinJob* job, size_t batch, size_t i, uint64_t hash, SlotCache* slots);
   absl::Status LoadPinned(PinJob* job);
   absl::Status AwaitPin(PinJob* job, absl::Time deadline);
@@ -197,6 +203,8 @@ class TieredRowStore final : public RowStore {
     size_t place = 0;  // among the owned partitions
     TableId table = 0;
     uint32_t position = 0;
+    uint32_t chunk_end = 0;  // up to where `lowers` was decided
+    bool lowers = true;      // recency; false: there are cold rows enough to take
   };
   void EvictorLoop() ABSL_LOCKS_EXCLUDED(wait_mu_);
   // The arena that is short of slots, or null; *index_short: slabs must give back memory for the index.
@@ -213,6 +221,7 @@ class TieredRowStore final : public RowStore {
   // *done: at the segment's end.
   uint64_t MoveHand(TableRows* table, IndexSegment* segment, uint64_t most, WriteBatch* batch, bool* done)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(spill_write_mu_);
+  void BeginChunk(IndexSegment* segment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(spill_write_mu_, segment->lock);
   // Called after slots were taken: wakes the evictor in time.
   void NoteLowSlots(SlabArena* arena);
   void KickEvictor() ABSL_LOCKS_EXCLUDED(wait_mu_);
@@ -234,6 +243,7 @@ class TieredRowStore final : public RowStore {
   mutable absl::Mutex tables_mu_;
   std::map<TableId, TablePtr> tables_ ABSL_GUARDED_BY(tables_mu_);
   std::map<uint32_t, std::weak_ptr<SlabArena>> arenas_ ABSL_GUARDED_BY(tables_mu_);  // by row bytes
+  std::shared_ptr<SlabArena> index_blocks_ ABSL_GUARDED_BY(tables_mu_);  // made with the first table
   // Held across the disk: one writer to spill at a time, a batch each.
   absl::Mutex spill_write_mu_;
   Hand hand_ ABSL_GUARDED_BY(spill_write_mu_);

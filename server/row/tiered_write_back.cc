@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
+#include "common/failpoint.h"
 #include "common/status_macros.h"
 #include "server/row/tiered_row_store_impl.h"
 
@@ -95,8 +96,10 @@ absl::StatusOr<uint64_t> TieredRowStore::WriteOut(WriteBatch* batch, bool leave)
                                 [&](const WriteRow& a, const WriteRow& b) { return key(a) == key(b); }),
                     batch->rows.end());
   absl::Status status = PutBatch(*batch);
+  RH_FAILPOINT_FAIL(kEvictSpilled, status);
   uint64_t gone = 0;
   if (status.ok()) gone = Settle(*batch, leave);  // else the rows stay dirty, for the next try
+  RH_FAILPOINT(kEvictSettled);
   batch->rows.clear();
   batch->images.clear();
   if (!status.ok()) return status;
@@ -131,6 +134,7 @@ absl::Status TieredRowStore::WriteBackTable(const TablePtr& table, IndexSegment*
     }
     absl::StatusOr<uint64_t> written = WriteOut(&batch, /*leave=*/false);
     if (!written.ok()) return written.status();
+    RH_FAILPOINT_RETURN(kSweepRows);
   }
   return absl::OkStatus();
 }
@@ -140,13 +144,16 @@ absl::Status TieredRowStore::WriteBack(PartitionId partition, absl::Span<const u
     return absl::FailedPreconditionError(absl::StrCat("partition ", partition, " is not this server's"));
   }
   for (const TablePtr& table : Tables()) {
-    if (table->spec.is_volatile) continue;  // nothing of it is needed after a restart
+    // Nothing of volatile rows is needed after a restart; but the log that completes restored ones may go
+    // after this.
+    if (table->spec.is_volatile && !options_.volatile_restored) continue;
     RH_RETURN_IF_ERROR(WriteBackTable(table, SegmentOfPartition(*table, partition)));
   }
   SignalWaiters();
   absl::MutexLock write(&spill_write_mu_);
   // The state tells of records, as rows do: the log has them first.
   if (options_.before_write_back) RH_RETURN_IF_ERROR(options_.before_write_back());
+  RH_FAILPOINT_RETURN(kSweepState);
   SpillPut put;
   put.key = StateKey(partition);
   put.value.payload = state;

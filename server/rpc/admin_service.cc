@@ -100,7 +100,15 @@ absl::Status AdminService::WriterState(const v1::WriterStateRequest& request,
   WriterId writer = request.writer();
   if (writer == 0) {
     RH_RETURN_IF_ERROR(ValidateName("name", request.name()));
-    RH_ASSIGN_OR_RETURN(writer, parts_.catalog->WriterIdOf(request.name()));
+    RH_ASSIGN_OR_RETURN(const RestoredWriter restored, parts_.catalog->RestoredWriterOf(request.name()));
+    response->set_restored_seq(restored.seq);
+    response->set_restored_step(restored.step);
+    const auto living = parts_.catalog->WriterIdOf(request.name());
+    if (!living.ok()) {
+      const bool known = absl::IsNotFound(living.status()) && (restored.seq != 0 || restored.step != 0);
+      return known ? absl::OkStatus() : living.status();
+    }
+    writer = *living;
   }
   response->set_writer(writer);
   for (const auto& partition : parts_.partitions->partitions()) {

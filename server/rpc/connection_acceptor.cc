@@ -14,6 +14,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "common/logging.h"
@@ -41,18 +42,18 @@ void SetTcpOptions(int fd) {
   setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &kUnacknowledgedMs, sizeof(kUnacknowledgedMs));
 }
 
-int TryListen(const addrinfo& at) {
+int TryBind(const addrinfo& at) {
   const int fd = socket(at.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return -1;
   SetTcpOptions(fd);
-  if (bind(fd, at.ai_addr, at.ai_addrlen) == 0 && listen(fd, kBacklog) == 0) return fd;
+  if (bind(fd, at.ai_addr, at.ai_addrlen) == 0) return fd;
   const int error = errno;
   close(fd);
   errno = error;
   return -1;
 }
 
-absl::StatusOr<int> ListenTcp(const ListenAddress& address) {
+absl::StatusOr<int> BindTcp(const ListenAddress& address) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
@@ -61,7 +62,7 @@ absl::StatusOr<int> ListenTcp(const ListenAddress& address) {
   const int failed = getaddrinfo(host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
   if (failed != 0) return CannotListen(address, gai_strerror(failed));
   int fd = -1;
-  for (const addrinfo* at = found; at != nullptr && fd < 0; at = at->ai_next) fd = TryListen(*at);
+  for (const addrinfo* at = found; at != nullptr && fd < 0; at = at->ai_next) fd = TryBind(*at);
   const int error = errno;
   freeaddrinfo(found);
   if (fd < 0) return CannotListen(address, std::strerror(error));
@@ -73,21 +74,46 @@ bool IsSocket(const std::string& path) {
   return lstat(path.c_str(), &found) == 0 && S_ISSOCK(found.st_mode);
 }
 
-absl::StatusOr<int> ListenUnix(const ListenAddress& address) {
+// A socket of this path that nobody listens on: left by a process that is gone.
+bool IsLeftOver(const sockaddr_un& at) {
+  if (!IsSocket(at.sun_path)) return false;
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return CannotListen(address, std::strerror(errno));
+  if (fd < 0) return false;
+  const bool left =
+      connect(fd, reinterpret_cast<const sockaddr*>(&at), sizeof(at)) != 0 && errno == ECONNREFUSED;
+  close(fd);
+  return left;
+}
+
+sockaddr_un UnixAddress(const ListenAddress& address) {
   sockaddr_un at{};
   at.sun_family = AF_UNIX;
   std::strncpy(at.sun_path, address.unix_path.c_str(), sizeof(at.sun_path) - 1);
+  return at;
+}
+
+absl::Status CheckUnixPath(const ListenAddress& address) {
+  const std::string parent = std::filesystem::path(address.unix_path).parent_path();
+  if (access(parent.empty() ? "." : parent.c_str(), W_OK | X_OK) != 0)
+    return CannotListen(address, std::strerror(errno));
+  struct stat found {};
+  if (lstat(address.unix_path.c_str(), &found) == 0 && !IsLeftOver(UnixAddress(address)))
+    return CannotListen(address, std::strerror(EADDRINUSE));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> BindUnix(const ListenAddress& address) {
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return CannotListen(address, std::strerror(errno));
+  const sockaddr_un at = UnixAddress(address);
   const auto* const where = reinterpret_cast<const sockaddr*>(&at);
   int bound = bind(fd, where, sizeof(at));
-  if (bound != 0 && errno == EADDRINUSE && IsSocket(address.unix_path) &&
-      connect(fd, where, sizeof(at)) != 0 && errno == ECONNREFUSED) {
-    unlink(address.unix_path.c_str());  // left by a process that is gone
+  if (bound != 0 && errno == EADDRINUSE && IsLeftOver(at)) {
+    unlink(address.unix_path.c_str());
     bound = bind(fd, where, sizeof(at));
   }
-  if (bound == 0 && listen(fd, kBacklog) == 0) return fd;
-  const absl::Status failed = CannotListen(address, std::strerror(bound == 0 ? errno : EADDRINUSE));
+  if (bound == 0) return fd;
+  const absl::Status failed = CannotListen(address, std::strerror(errno));
   close(fd);
   return failed;
 }
@@ -109,24 +135,28 @@ void Watch(int epoll, int fd, uint32_t events) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> ConnectionAcceptor::Listen(const ListenAddress& address,
-                                                                               uint32_t max_connections) {
-  RH_ASSIGN_OR_RETURN(const int listener, address.is_unix() ? ListenUnix(address) : ListenTcp(address));
-  const int epoll = epoll_create1(EPOLL_CLOEXEC), wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  std::unique_ptr<ConnectionAcceptor> acceptor(
-      new ConnectionAcceptor(listener, epoll, wake, max_connections));
-  if (epoll < 0 || wake < 0) return CannotListen(address, "no file descriptor is left");
+absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> ConnectionAcceptor::Bind(const ListenAddress& address,
+                                                                             uint32_t max_connections) {
+  int listener = -1;
   ListenAddress bound = address;
-  if (!address.is_unix()) bound.port = PortOf(listener);
-  acceptor->address_ = bound.ToString();
-  acceptor->unix_path_ = address.unix_path;
-  Watch(epoll, listener, EPOLLIN);
-  Watch(epoll, wake, EPOLLIN);
+  if (address.is_unix()) {
+    RH_RETURN_IF_ERROR(CheckUnixPath(address));
+  } else {
+    RH_ASSIGN_OR_RETURN(listener, BindTcp(address));
+    bound.port = PortOf(listener);
+  }
+  std::unique_ptr<ConnectionAcceptor> acceptor(new ConnectionAcceptor(bound, listener, max_connections));
+  if (acceptor->epoll_ < 0 || acceptor->wake_ < 0) return CannotListen(address, "no file descriptor is left");
   return acceptor;
 }
 
-ConnectionAcceptor::ConnectionAcceptor(int listener, int epoll, int wake, uint32_t max_connections)
-    : listener_(listener), epoll_(epoll), wake_(wake), max_connections_(max_connections) {}
+ConnectionAcceptor::ConnectionAcceptor(const ListenAddress& address, int listener, uint32_t max_connections)
+    : bound_(address),
+      address_(address.ToString()),
+      max_connections_(max_connections),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      listener_(listener) {}
 
 ConnectionAcceptor::~ConnectionAcceptor() {
   Stop();
@@ -135,9 +165,17 @@ ConnectionAcceptor::~ConnectionAcceptor() {
   if (wake_ >= 0) close(wake_);
 }
 
-void ConnectionAcceptor::Start(std::function<void(int, int)> hand_on) {
+absl::Status ConnectionAcceptor::Start(std::function<void(int, int)> hand_on) {
+  if (bound_.is_unix()) {
+    RH_ASSIGN_OR_RETURN(listener_, BindUnix(bound_));
+    made_unix_path_ = true;
+  }
+  if (listen(listener_, kBacklog) != 0) return CannotListen(bound_, std::strerror(errno));
   hand_on_ = std::move(hand_on);
+  Watch(epoll_, listener_, EPOLLIN);
+  Watch(epoll_, wake_, EPOLLIN);
   thread_ = std::thread([this] { Loop(); });
+  return absl::OkStatus();
 }
 
 void ConnectionAcceptor::Stop() {
@@ -148,8 +186,8 @@ void ConnectionAcceptor::Stop() {
     [[maybe_unused]] const ssize_t told = write(wake_, &one, sizeof(one));
     thread_.join();
   }
-  close(listener_);
-  if (!unix_path_.empty()) unlink(unix_path_.c_str());
+  if (listener_ >= 0) close(listener_);
+  if (made_unix_path_) unlink(bound_.unix_path.c_str());
 }
 
 void ConnectionAcceptor::Loop() {

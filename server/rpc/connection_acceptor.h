@@ -7,7 +7,10 @@
 // How many connections are open is known from a second descriptor of each socket, watched for its end: so
 // each connection costs two descriptors.
 //
-// Thread rule: Listen, Start, Stop and the destructor from one thread; observers from any. `hand_on` is
+// Bound first and listening later: an address that cannot be had is told before anything else is done, and
+// who comes before Start is refused instead of waiting.
+//
+// Thread rule: Bind, Start, Stop and the destructor from one thread; observers from any. `hand_on` is
 // called on the acceptor's own thread.
 
 #include <atomic>
@@ -25,16 +28,18 @@ namespace rowhouse::server {
 
 class ConnectionAcceptor {
  public:
-  // Listens on the address; port 0 lets the system choose. Unavailable, naming the address, when it is in use
-  // or no address of this machine. A Unix socket that nobody listens on is replaced.
-  static absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> Listen(const ListenAddress& address,
-                                                                    uint32_t max_connections);
+  // Takes the address; port 0 lets the system choose. Unavailable, naming the address, when it is in use or
+  // no address of this machine. A Unix socket is only looked for here: its file is made by Start, which
+  // replaces one that nobody listens on.
+  static absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> Bind(const ListenAddress& address,
+                                                                  uint32_t max_connections);
   ~ConnectionAcceptor();  // Stop
   ConnectionAcceptor(const ConnectionAcceptor&) = delete;
   ConnectionAcceptor& operator=(const ConnectionAcceptor&) = delete;
 
-  // Begins to accept. `hand_on` gets a connected, non-blocking socket, which is its own from then on.
-  void Start(std::function<void(int fd, int listener)> hand_on);
+  // Listens and begins to accept. `hand_on` gets a connected, non-blocking socket, which is its own from then
+  // on. Unavailable, as Bind, when somebody has taken the address since.
+  absl::Status Start(std::function<void(int fd, int listener)> hand_on);
   // Closes the listener; connections that were handed on stay open. Idempotent.
   void Stop();
 
@@ -47,17 +52,19 @@ class ConnectionAcceptor {
   uint64_t failed_accepts() const { return failed_; }
 
  private:
-  ConnectionAcceptor(int listener, int epoll, int wake, uint32_t max_connections);
+  ConnectionAcceptor(const ListenAddress& address, int listener, uint32_t max_connections);
   void Loop();
   void AcceptAll();
   void Admit(int fd);
 
-  const int listener_, epoll_, wake_;
+  const ListenAddress bound_;
+  const std::string address_;
   const uint32_t max_connections_;
-  std::string address_, unix_path_;
+  const int epoll_, wake_;
+  int listener_;  // -1: a Unix socket before Start
   std::function<void(int, int)> hand_on_;
   std::thread thread_;
-  bool stopped_ = false;
+  bool stopped_ = false, made_unix_path_ = false;
   std::unordered_set<int> watched_;  // second descriptors; of the thread
   std::atomic<uint32_t> open_{0};
   std::atomic<uint64_t> refused_{0}, failed_{0};

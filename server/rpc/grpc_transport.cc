@@ -27,8 +27,9 @@ constexpr int kMaxQueueThreads = 256;
 
 class GrpcTransportImpl final : public GrpcTransport {
  public:
-  GrpcTransportImpl(const GrpcTransportOptions& options, RequestHandler* handler)
-      : options_(options), host_(handler, options.health, options.ledger) {}
+  GrpcTransportImpl(const GrpcTransportOptions& options, std::unique_ptr<ConnectionAcceptor> bound,
+                    RequestHandler* handler)
+      : options_(options), host_(handler, options.health, options.ledger), acceptor_(std::move(bound)) {}
   ~GrpcTransportImpl() override { Drain(absl::ZeroDuration()); }
 
   absl::Status Listen();
@@ -42,7 +43,7 @@ class GrpcTransportImpl final : public GrpcTransport {
 
   const GrpcTransportOptions options_;
   CallHost host_;
-  std::unique_ptr<ConnectionAcceptor> acceptor_;
+  const std::unique_ptr<ConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections_;  // gRPC's end of it
   std::vector<std::unique_ptr<CallQueue>> queues_;
   std::unique_ptr<grpc::Server> server_;
@@ -67,8 +68,6 @@ void SetArguments(const GrpcTransportOptions& options, grpc::ServerBuilder& buil
 }
 
 absl::Status GrpcTransportImpl::Listen() {
-  RH_ASSIGN_OR_RETURN(const ListenAddress address, ParseListenAddress("address", options_.address));
-  RH_ASSIGN_OR_RETURN(acceptor_, ConnectionAcceptor::Listen(address, options_.max_connections));
   grpc::ServerBuilder builder;
   SetArguments(options_, builder);
   connections_ = builder.experimental().AddExternalConnectionAcceptor(
@@ -97,13 +96,12 @@ absl::Status GrpcTransportImpl::Listen() {
     for (int i = 0; i < kWaitingGenericCalls; ++i) PostGenericCall(&host_, queue.get());
   }
   for (auto& queue : queues_) threads_.emplace_back([this, queue = queue.get()]() { Run(queue); });
-  acceptor_->Start([this](int fd, int listener) {
+  return acceptor_->Start([this](int fd, int listener) {
     grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
     connection.listener_fd = listener;
     connection.fd = fd;
     connections_->HandleNewConnection(&connection);
   });
-  return absl::OkStatus();
 }
 
 void GrpcTransportImpl::Run(CallQueue* queue) {
@@ -148,6 +146,14 @@ void GrpcTransportImpl::Drain(absl::Duration timeout) {
 
 absl::StatusOr<std::unique_ptr<GrpcTransport>> GrpcTransport::Start(const GrpcTransportOptions& options,
                                                                     RequestHandler* handler) {
+  RH_ASSIGN_OR_RETURN(const ListenAddress address, ParseListenAddress("address", options.address));
+  RH_ASSIGN_OR_RETURN(auto bound, ConnectionAcceptor::Bind(address, options.max_connections));
+  return Start(options, std::move(bound), handler);
+}
+
+absl::StatusOr<std::unique_ptr<GrpcTransport>> GrpcTransport::Start(const GrpcTransportOptions& options,
+                                                                    std::unique_ptr<ConnectionAcceptor> bound,
+                                                                    RequestHandler* handler) {
   if (options.queue_threads < 1 || options.queue_threads > kMaxQueueThreads) {
     return absl::InvalidArgumentError(
         absl::StrCat("queue_threads is ", options.queue_threads, ", allowed are 1 to ", kMaxQueueThreads));
@@ -157,7 +163,7 @@ absl::StatusOr<std::unique_ptr<GrpcTransport>> GrpcTransport::Start(const GrpcTr
     return absl::InvalidArgumentError(
         absl::StrCat("max_message_bytes is ", options.max_message_bytes, ", allowed are 1 to 2^31 - 1"));
   }
-  auto transport = std::make_unique<GrpcTransportImpl>(options, handler);
+  auto transport = std::make_unique<GrpcTransportImpl>(options, std::move(bound), handler);
   const absl::Status listening = transport->Listen();
   if (!listening.ok()) return listening;
   return transport;

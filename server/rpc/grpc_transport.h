@@ -15,6 +15,7 @@
 #include "absl/time/time.h"
 #include "common/limits.h"
 #include "common/memory_ledger.h"
+#include "server/rpc/connection_acceptor.h"
 #include "server/rpc/health_service.h"
 #include "server/rpc/request_handler.h"
 
@@ -35,6 +36,11 @@ class GrpcTransport {
   // Listens. InvalidArgument for options out of range, Unavailable, naming the address, when it cannot be
   // listened on.
   static absl::StatusOr<std::unique_ptr<GrpcTransport>> Start(const GrpcTransportOptions& options,
+                                                              RequestHandler* handler);
+  // The same on an address that was bound before; the one of the options, and max_connections, are not looked
+  // at.
+  static absl::StatusOr<std::unique_ptr<GrpcTransport>> Start(const GrpcTransportOptions& options,
+                                                              std::unique_ptr<ConnectionAcceptor> bound,
                                                               RequestHandler* handler);
   virtual ~GrpcTransport() = default;  // Drain at once, if it was not called
 

@@ -9,7 +9,8 @@ namespace rowhouse::server {
 namespace {
 
 constexpr size_t kMaxServiceNameBytes = 256;
-constexpr std::string_view kServices[] = {"", "rowhouse.v1.EmbeddingService", "rowhouse.v1.AdminService"};
+constexpr std::string_view kServices[] = {"", "rowhouse.v1.EmbeddingService", "rowhouse.v1.AdminService",
+                                          "rowhouse.v1.CheckpointService"};
 
 }  // namespace
 
@@ -50,7 +51,8 @@ absl::StatusOr<Buffer> HealthService::Check(const ChunkedBytes& request) const {
   const ServingStatus status = Get(*service);
   if (status == ServingStatus::kServiceUnknown) {
     return absl::NotFoundError(
-        "no such service here: ask for \"\", rowhouse.v1.EmbeddingService or rowhouse.v1.AdminService");
+        "no such service here: ask for \"\", rowhouse.v1.EmbeddingService, rowhouse.v1.AdminService or "
+        "rowhouse.v1.CheckpointService");
   }
   return EncodeResponse(status);
 }

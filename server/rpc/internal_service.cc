@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "server/rpc/checkpoint_step.h"
 
 namespace rowhouse::server {
 
@@ -56,6 +57,15 @@ absl::Status InternalService::Sync(const internal::v1::SyncRequest& request,
   RH_RETURN_IF_ERROR(CheckCluster(request.cluster()));
   RH_ASSIGN_OR_RETURN(const uint64_t revision, parts_.catalog->SyncNow());
   response->set_revision(revision);
+  return absl::OkStatus();
+}
+
+absl::Status InternalService::CheckpointStep(const internal::v1::CheckpointStepRequest& request,
+                                             internal::v1::CheckpointStepResponse* response) {
+  RH_RETURN_IF_ERROR(CheckCluster(request.cluster()));
+  RH_ASSIGN_OR_RETURN(const auto step, StepFromProto(request));
+  RH_ASSIGN_OR_RETURN(const CheckpointAnswer answer, parts_.checkpoints->Do(step));
+  AnswerToProto(answer, response);
   return absl::OkStatus();
 }
 

@@ -14,6 +14,7 @@ namespace {
 
 constexpr char kEmbedding[] = "rowhouse.v1.EmbeddingService";
 constexpr char kAdmin[] = "rowhouse.v1.AdminService";
+constexpr char kCheckpoint[] = "rowhouse.v1.CheckpointService";
 constexpr char kInternal[] = "rowhouse.internal.v1.InternalService";
 
 absl::Status WithHint(absl::Status status) {
@@ -27,6 +28,7 @@ absl::Status WithHint(absl::Status status) {
 RequestRouter::RequestRouter(const Parts& parts) : parts_(parts) {
   AddEmbedding();
   AddAdmin();
+  AddCheckpoint();
   AddInternal();
   Add("grpc.health.v1.Health", "Check", true,
       [this](const ChunkedBytes& request, std::shared_ptr<void>, StageTimes*, Responder respond) {
@@ -105,11 +107,23 @@ void RequestRouter::AddAdmin() {
   AddBlocking(kAdmin, "GetPartitionMap", service, &AdminService::GetPartitionMap);
 }
 
+void RequestRouter::AddCheckpoint() {
+  CheckpointService* const service = parts_.checkpoint;
+  if (service == nullptr) return;
+  AddBlocking(kCheckpoint, "BeginCheckpoint", service, &CheckpointService::BeginCheckpoint);
+  AddBlocking(kCheckpoint, "GetCheckpointJob", service, &CheckpointService::GetCheckpointJob);
+  AddBlocking(kCheckpoint, "CutCheckpoint", service, &CheckpointService::CutCheckpoint);
+  AddBlocking(kCheckpoint, "CancelCheckpoint", service, &CheckpointService::CancelCheckpoint);
+  AddBlocking(kCheckpoint, "ListCheckpoints", service, &CheckpointService::ListCheckpoints);
+  AddBlocking(kCheckpoint, "DeleteCheckpoint", service, &CheckpointService::DeleteCheckpoint);
+}
+
 void RequestRouter::AddInternal() {
   InternalService* const service = parts_.internal;
   AddBlocking(kInternal, "MetaRange", service, &InternalService::MetaRange);
   AddBlocking(kInternal, "MetaTxn", service, &InternalService::MetaTxn);
   AddBlocking(kInternal, "Sync", service, &InternalService::Sync);
+  AddBlocking(kInternal, "CheckpointStep", service, &InternalService::CheckpointStep);
 }
 
 struct RequestRouter::Trace {
@@ -127,8 +141,12 @@ std::shared_ptr<RequestRouter::Trace> RequestRouter::MakeTrace(const CallInfo& c
   return trace;
 }
 
-void RequestRouter::LogIfSlow(const Trace& trace, const absl::Status& status, uint64_t request_bytes,
-                              uint64_t response_bytes) const {
+void RequestRouter::LogRequest(const Trace& trace, const absl::Status& status, uint64_t request_bytes,
+                               uint64_t response_bytes) const {
+  const LogRequestScope scope(trace.id);
+  RH_LOG_DEBUG("request {}: {} from {}: {}, {} bytes in, {} bytes out; {}", trace.id, trace.method,
+               trace.peer.empty() ? "this process" : trace.peer, absl::StatusCodeToString(status.code()),
+               request_bytes, response_bytes, trace.stages.ToText());
   if (!parts_.slow_request) return;
   const absl::Duration limit = parts_.slow_request();
   const double seconds = trace.stages.TotalSeconds();
@@ -144,7 +162,7 @@ Responder RequestRouter::Track(const Route& route, std::shared_ptr<Trace> trace,
           respond = std::move(respond)](absl::Status status, Buffer answer) mutable {
     if (route.metrics != nullptr)
       route.metrics->Record(status.code(), trace->stages.TotalSeconds(), request_bytes, answer.size());
-    LogIfSlow(*trace, status, request_bytes, answer.size());
+    LogRequest(*trace, status, request_bytes, answer.size());
     ticket.Release();
     respond(WithHint(std::move(status)), std::move(answer));
   };

@@ -18,6 +18,7 @@
 #include "common/stage_times.h"
 #include "server/rpc/admin_service.h"
 #include "server/rpc/admission.h"
+#include "server/rpc/checkpoint_service.h"
 #include "server/rpc/embedding_service.h"
 #include "server/rpc/health_service.h"
 #include "server/rpc/internal_service.h"
@@ -31,6 +32,7 @@ class RequestRouter final : public RequestHandler {
   struct Parts {
     EmbeddingService* embedding = nullptr;
     AdminService* admin = nullptr;
+    CheckpointService* checkpoint = nullptr;
     InternalService* internal = nullptr;
     HealthService* health = nullptr;
     Admission* admission = nullptr;
@@ -64,12 +66,13 @@ class RequestRouter final : public RequestHandler {
                    absl::Status (Service::*call)(const Request&, Response*));
   void AddEmbedding();
   void AddAdmin();
+  void AddCheckpoint();
   void AddInternal();
   // What is told of a request when it was slow, and its stages.
   struct Trace;
   std::shared_ptr<Trace> MakeTrace(const CallInfo& call) const;
-  void LogIfSlow(const Trace& trace, const absl::Status& status, uint64_t request_bytes,
-                 uint64_t response_bytes) const;
+  void LogRequest(const Trace& trace, const absl::Status& status, uint64_t request_bytes,
+                  uint64_t response_bytes) const;
   // `respond`, which also gives back `ticket`, adds the retry hint and counts.
   Responder Track(const Route& route, std::shared_ptr<Trace> trace, uint64_t request_bytes,
                   Admission::Ticket ticket, Responder respond) const;

@@ -203,6 +203,9 @@ absl::StatusOr<PrefetchMessage> DecodePrefetch(const ChunkedBytes& request) {
       case 1:
         prefetch.history = reader.Fixed64();
         break;
+      case 3:  // epochs: not needed, but a message has to be one
+        reader.Message([&]() { reader.Skip(); });
+        break;
       case 15:
         ReadPullTable(reader, prefetch.tables);
         break;

@@ -5,10 +5,10 @@
 #include <iterator>
 #include <utility>
 
+#include "common/logging.h"
 #include "rocksdb/db.h"
 #include "rocksdb/experimental.h"
 #include "rocksdb/table_properties.h"
-#include "spdlog/spdlog.h"
 
 namespace rowhouse::server {
 namespace {
@@ -70,7 +70,7 @@ void RocksDbEvents::PushDown(rocksdb::DB* db) {
     if (!HasRangeDeletions(db, begin, end)) return true;
     const rocksdb::Status status = rocksdb::experimental::SuggestCompactRange(db, &begin, &end);
     if (!status.ok())
-      spdlog::warn("spill: the disk of an erased range is given back late: {}", status.ToString());
+      RH_LOG_WARN("spill: the disk of an erased range is given back late: {}", status.ToString());
     return !status.ok();
   });
   absl::MutexLock lock(&mutex_);
@@ -78,7 +78,7 @@ void RocksDbEvents::PushDown(rocksdb::DB* db) {
 }
 
 void RocksDbEvents::OnBackgroundError(rocksdb::BackgroundErrorReason /*reason*/, rocksdb::Status* error) {
-  spdlog::error("spill: RocksDB stopped writing: {}", error->ToString());
+  RH_LOG_ERROR("spill: RocksDB stopped writing: {}", error->ToString());
   if (error->IsNoSpace()) set_no_space(true);
 }
 

@@ -8,13 +8,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/logging.h"
 #include "common/status_macros.h"
 #include "rocksdb/write_batch.h"
 #include "server/spill/rocksdb_options.h"
 #include "server/spill/rocksdb_status.h"
 #include "server/spill/spill_directory.h"
 #include "server/spill/spill_value.h"
-#include "spdlog/spdlog.h"
 
 namespace rowhouse::server {
 namespace {
@@ -22,8 +22,6 @@ namespace {
 constexpr size_t kReadGroup = 32;  // RocksDB works in groups of 32; bounds the blocks that a read pins
 constexpr uint64_t kScanPinBytes =
     16ull << 20;  // a longer pinned view would keep flushed memtables and old files alive
-constexpr absl::Duration kFlushPatience =
-    absl::Seconds(30);  // for what RocksDB says it has flushed to be in files
 
 template <typename Bytes>
 rocksdb::Slice SliceOf(const Bytes& bytes) {
@@ -53,7 +51,7 @@ absl::StatusOr<std::unique_ptr<SpillStore>> RocksDbSpillStore::Open(const SpillO
   RH_ASSIGN_OR_RETURN(RocksDbOptions made, MakeRocksDbOptions(options));
   RH_RETURN_IF_ERROR(PrepareSpillDirectory(options.directory));
   if (options.direct_io && !SupportsDirectIo(options.directory)) {
-    spdlog::warn(
+    RH_LOG_WARN(
         "spill: the file system of {} refuses direct I/O: reads and writes go through the page cache, which "
         "is outside "
         "the memory budget",
@@ -68,23 +66,24 @@ absl::StatusOr<std::unique_ptr<SpillStore>> RocksDbSpillStore::Open(const SpillO
   const rocksdb::Status opened = rocksdb::DB::Open(made.options, options.directory, &db);
   RH_RETURN_IF_ERROR(FromRocksDb(absl::StrCat("opening ", options.directory), opened));
   events->SetFlushed(db->GetLatestSequenceNumber());
-  return std::unique_ptr<SpillStore>(new RocksDbSpillStore(
-      options.directory, std::move(made.cache), std::move(events), std::unique_ptr<rocksdb::DB>(db)));
+  return std::unique_ptr<SpillStore>(new RocksDbSpillStore(options, std::move(made.cache), std::move(events),
+                                                           std::unique_ptr<rocksdb::DB>(db)));
 }
 
-RocksDbSpillStore::RocksDbSpillStore(std::string directory, std::shared_ptr<rocksdb::Cache> cache,
+RocksDbSpillStore::RocksDbSpillStore(const SpillOptions& options, std::shared_ptr<rocksdb::Cache> cache,
                                      std::shared_ptr<RocksDbEvents> events, std::unique_ptr<rocksdb::DB> db)
-    : directory_(std::move(directory)),
+    : directory_(options.directory),
+      flush_patience_(options.flush_patience),
       cache_(std::move(cache)),
       events_(std::move(events)),
       db_(std::move(db)) {}
 
 RocksDbSpillStore::~RocksDbSpillStore() {
   if (const absl::Status flushed = Flush(); !flushed.ok()) {
-    spdlog::error("spill: closing {} without its newest rows: {}", directory_, flushed.ToString());
+    RH_LOG_ERROR("spill: closing {} without its newest rows: {}", directory_, flushed.ToString());
   }
   if (const rocksdb::Status closed = db_->Close(); !closed.ok()) {
-    spdlog::error("spill: closing {}: {}", directory_, closed.ToString());
+    RH_LOG_ERROR("spill: closing {}: {}", directory_, closed.ToString());
   }
 }
 
@@ -167,7 +166,7 @@ absl::Status RocksDbSpillStore::Flush() {
   options.wait = true;
   options.allow_write_stall = true;  // do not wait for compaction first: the caller waits for durability
   const uint64_t sequence = db_->GetLatestSequenceNumber();
-  const absl::Time deadline = absl::Now() + kFlushPatience;
+  const absl::Time deadline = absl::Now() + flush_patience_;
   do {
     RH_RETURN_IF_ERROR(ResumeIfStopped());
     const rocksdb::Status flushed = db_->Flush(options);
@@ -177,7 +176,7 @@ absl::Status RocksDbSpillStore::Flush() {
     if (events_->AwaitFlushed(sequence, absl::Milliseconds(50))) return absl::OkStatus();
   } while (absl::Now() < deadline);
   return absl::UnavailableError(absl::StrCat("spill: flushing ", directory_, ": not done after ",
-                                             absl::FormatDuration(kFlushPatience), ": retry"));
+                                             absl::FormatDuration(flush_patience_), ": retry"));
 }
 
 absl::Status RocksDbSpillStore::Scan(const SpillKey& first, const SpillKey& last,

@@ -39,7 +39,7 @@ class RocksDbSpillStore final : public SpillStore {
   uint64_t MemoryBytes() const override;
 
  private:
-  RocksDbSpillStore(std::string directory, std::shared_ptr<rocksdb::Cache> cache,
+  RocksDbSpillStore(const SpillOptions& options, std::shared_ptr<rocksdb::Cache> cache,
                     std::shared_ptr<RocksDbEvents> events, std::unique_ptr<rocksdb::DB> db);
 
   // After a full disk: asks RocksDB to go on, which flushes. ResourceExhausted while it cannot. Holds
@@ -51,6 +51,7 @@ class RocksDbSpillStore final : public SpillStore {
                          absl::FunctionRef<void(size_t, const SpillValue&)> found);
 
   const std::string directory_;
+  const absl::Duration flush_patience_;
   const std::shared_ptr<rocksdb::Cache> cache_;
   const std::shared_ptr<RocksDbEvents> events_;
   const std::unique_ptr<rocksdb::DB> db_;

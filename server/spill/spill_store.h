@@ -15,6 +15,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "common/types.h"
 
@@ -76,6 +77,8 @@ struct SpillOptions {
   uint64_t write_buffer_bytes = 8ull << 20;  // of it, one memtable
   int background_jobs = 2;
   bool direct_io = true;  // falls back to buffered where the file system refuses
+  // How long Flush waits for what RocksDB says it has flushed to be in files.
+  absl::Duration flush_patience = absl::Seconds(30);
 };
 
 // RocksDB. Opens or creates. FailedPrecondition when the directory is another format's; InvalidArgument for

@@ -40,7 +40,13 @@ absl::StatusOr<SpillKey> DecodeSpillKey(absl::Span<const uint8_t> bytes) {
     return absl::DataLossError(absl::StrCat("spill: a key of ", bytes.size(), " bytes, want ", kSpillKeyBytes,
                                             ": put back a copy of this server's data directory"));
   }
-  return SpillKey{.partition = LoadBig16(&bytes[0]),
+  const PartitionId partition = LoadBig16(&bytes[0]);
+  if (partition >= limits::kMaxPartitions) {
+    return absl::DataLossError(absl::StrCat("spill: a key of partition ", partition, ", allowed are 0 to ",
+                                            limits::kMaxPartitions - 1,
+                                            ": put back a copy of this server's data directory"));
+  }
+  return SpillKey{.partition = partition,
                   .generation = LoadBig32(&bytes[2]),
                   .table = LoadBig32(&bytes[6]),
                   .hash = LoadBig64(&bytes[10])};

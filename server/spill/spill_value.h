@@ -23,7 +23,7 @@ using SpillHeaderBytes = std::array<uint8_t, kSpillHeaderBytes>;
 
 // Requires: key.partition < limits::kMaxPartitions.
 SpillKeyBytes EncodeSpillKey(const SpillKey& key);
-// DataLoss when the length is another.
+// DataLoss when the length is another, or the partition beyond the limit.
 absl::StatusOr<SpillKey> DecodeSpillKey(absl::Span<const uint8_t> bytes);
 
 // What stands before value.payload in the stored value.

@@ -2,7 +2,8 @@
 #include "server/table/table.h"
 
 #include <cstring>
-#include <limits>
+
+#include "server/optimizer/kernels.h"
 
 namespace rowhouse::server {
 namespace {
@@ -14,8 +15,6 @@ RowLayout LayoutOf(const TableSchema& schema) {
   layout.has_last_push_time = schema.track_last_push_time;
   return layout;
 }
-
-float Canonical(float value) { return value == value ? value : std::numeric_limits<float>::quiet_NaN(); }
 
 void SetLastPushTime(const RowLayout& layout, uint32_t seconds, uint8_t* row) {
   if (layout.has_last_push_time) std::memcpy(row + layout.last_push_time_offset(), &seconds, 4);
@@ -75,7 +74,7 @@ void Table::Push(const RecordHeader& header, const PushSlice& slice) {
         optimizer_->Apply(slice.hyper, dim_, value, weights, layout_.state(row));
         break;
       case PushKind::kDelta:
-        for (uint32_t c = 0; c < dim_; ++c) weights[c] = Canonical(weights[c] + value[c]);
+        AddFinite(value, dim_, weights);  // whether sums are finite was the splitter's question
         break;
       case PushKind::kValue:
         for (uint32_t c = 0; c < dim_; ++c) weights[c] = Canonical(value[c]);

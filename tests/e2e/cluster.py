@@ -58,6 +58,14 @@ def run(*command, check=True, timeout=300, **kwargs):
     return done
 
 
+def promtool(*arguments, **kwargs):
+    """Runs Prometheus' own checker; stdout has all that it says."""
+    program = shutil.which("promtool") or os.path.join(SOURCE, ".rowhouse", "tools", "promtool")  # where ./x test unpacks it
+    if not os.path.exists(program):
+        raise AssertionError("promtool is missing: ./x test unpacks it, or apt-get install prometheus")
+    return subprocess.run([program, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **kwargs)
+
+
 class Cluster:
     """A fixed cluster in a temporary directory. Use as a context manager."""
 

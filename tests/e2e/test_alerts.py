@@ -4,13 +4,12 @@ that a real server has, and has a runbook page. Needs promtool (Debian: promethe
 import pathlib
 import re
 import shutil
-import subprocess
 import tempfile
 import unittest
 import urllib.request
 
 import yaml
-from cluster import SOURCE, Cluster, run
+from cluster import SOURCE, Cluster, promtool, run
 
 ROOT = pathlib.Path(SOURCE)
 RULES = ROOT / "deploy" / "prometheus" / "alerts.yml"
@@ -18,12 +17,6 @@ FIRING = pathlib.Path(__file__).resolve().parent / "alerts_test.yml"
 EXAMPLE = ROOT / "examples" / "python" / "plain_grpc.py"
 OF_PROMETHEUS = {"up"}  # made by Prometheus itself for each target
 SEVERITIES = {"page", "ticket"}
-
-
-def promtool(*arguments, **kwargs):
-    if shutil.which("promtool") is None:
-        raise AssertionError("promtool is missing: apt-get install prometheus")
-    return subprocess.run(["promtool", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **kwargs)
 
 
 def rules():

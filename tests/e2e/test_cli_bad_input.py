@@ -50,9 +50,46 @@ class BadInput(unittest.TestCase):
                       ("top", "--once"), ("table", "digest"), ("row", "delete", "t", "1"), ("writer", "end", "w", "--yes"),
                       ("server", "drain", "0", "--yes"), ("table", "alter", "t", "--frozen", "true"), ("table", "dump", "t", "--format", "csv")):
             done = run(ROWHOUSE, *words, "--address", f"127.0.0.1:{port}", "--timeout", "300ms", check=False)
-            self.assertIn(done.returncode, (1, 4), words)
+            self.assertEqual(done.returncode, 4, words)
             self.assertIn(str(port), done.stderr, words)
+            self.assertRegex(done.stderr, r"gave up after \d+ attempts? in \d+ ms; see --timeout", words)
             self.assertEqual(done.stdout, "", words)
+        for words in (("table", "create", "t", "--dim", "4"), ("wait",), ("bench", "pull", "--rows", "10")):
+            done = run(ROWHOUSE, *words, "--address", f"127.0.0.1:{port}", "--timeout", "300ms", check=False)
+            self.assertEqual(done.returncode, 4, words)
+            self.assertIn("see --timeout", done.stderr, words)
+            self.assertNotIn("may still", done.stderr, "nobody was asked for anything")
+        done = run(ROWHOUSE, "healthcheck", "--http-address", f"127.0.0.1:{port}", check=False)
+        self.assertEqual((done.returncode, done.stderr), (3, f"unhealthy: 127.0.0.1:{port} does not answer: nothing accepts connections there: "
+                                                             "no server runs, or it listens on another address\n"))
+
+    def test_errors_name_flags_and_commands(self):
+        for words, said in ((("row", "get", "absent", "1"), "`rowhouse table list` names those that do"),
+                            (("table", "list", "--timeout", "25h"), "--timeout is 25h, allowed are 1ms to 24h"),
+                            (("table", "list", "--timeout", "5"), "--timeout: \"5\" is no time")):
+            done = self.cli(*words, check=False)
+            self.assertNotEqual(done.returncode, 0, words)
+            self.assertIn(said, done.stderr)
+        done = run(ROWHOUSE, "status", "--address", "192.0.2.1:7600", check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("give --insecure when the network between is trusted", done.stderr)
+
+    def test_a_timeout_may_be_longer_than_one_call(self):
+        self.assertEqual(self.cli("table", "list", "--timeout", "1h").returncode, 0)
+
+    def test_create_while_the_server_of_the_meta_store_is_down(self):
+        with Cluster(servers=2, partitions=8) as cluster:
+            words = ("--address", cluster.addresses[1], "--timeout", "1s")
+            run(ROWHOUSE, "table", "create", "before", "--dim", "2", *words)
+            cluster.kill(0)
+            for command, said in ((("create", "late", "--dim", "2"), "the table may still come to exist: look with `rowhouse table list`"),
+                                  (("create", "late", "--dim", "2", "--if-not-exists"), "the table may still come to exist"),
+                                  (("alter", "before", "--frozen", "true"), "the change may still be made: look with `rowhouse table describe`"),
+                                  (("drop", "before", "--yes"), "the table may still be dropped: look with `rowhouse table list`")):
+                done = run(ROWHOUSE, "table", *command, *words, check=False)
+                self.assertEqual(done.returncode, 4, done.stderr)
+                self.assertIn(said, done.stderr)
+                self.assertIn("see --timeout", done.stderr)
 
     def test_readers_that_leave(self):
         for line in (f"{ROWHOUSE} table dump big --format csv | head -n 2", f"{ROWHOUSE} table list | head -n 1",
@@ -70,12 +107,27 @@ class BadInput(unittest.TestCase):
         self.assertIn(f"stored_rows: {self.ROWS}", self.cli("table", "stats", "big", "-o", "yaml").stdout)
         (row,) = json.loads(self.cli("row", "get", "big", "-1", "-o", "json").stdout)
         self.assertEqual(row["id"], str(2**64 - 1))
+        self.assertEqual(self.cli("row", "get", "big", "-1").stdout, self.cli("row", "get", "big", str(2**64 - 1)).stdout)
+        self.assertRegex(self.cli("row", "delete", "big", "-5").stdout, "1 id deleted")
+        self.cli("table", "create", "padded", "--dim", "2", "--padding-id", "-1")
+        self.assertEqual(json.loads(self.cli("table", "describe", "padded", "-o", "json").stdout)["padding_id"], str(2**64 - 1))
         for words in (("status",), ("table", "list"), ("table", "describe", "big"), ("row", "get", "big", "1"), ("writer", "list"),
                       ("server", "info"), ("table", "digest", "big"), ("top", "--once", "--interval", "100ms")):
             self.assertNotIn("\x1b", self.cli(*words).stdout, words)
             json.loads(self.cli(*words, "-o", "json").stdout)
             self.assertTrue(self.cli(*words, "-o", "yaml").stdout, words)
             self.assertGreaterEqual(len(list(csv.reader(io.StringIO(self.cli(*words, "-o", "csv").stdout, newline="")))), 2, words)
+
+    def test_top_is_a_stream(self):
+        def stream(format, lines):
+            return self.piped(f"{ROWHOUSE} top --interval 100ms -o {format} | head -n {lines}").stdout.splitlines()
+        looks = [json.loads(line) for line in stream("json", 3)]
+        self.assertEqual([[server["server"] for server in look] for look in looks], [[0, 1]] * 3)
+        times = [look[0]["time"] for look in looks]
+        self.assertEqual(sorted(set(times)), times, "each is later than the one before")
+        rows = list(csv.DictReader(stream("csv", 5)))
+        self.assertEqual([row["server"] for row in rows], ["0", "1"] * 2, "one header")
+        self.assertEqual(stream("yaml", 1), ["---"])
 
     def on_terminal(self, words, columns, keys=b"", until=None, press=None):
         """(exit status, what a terminal of that width was sent)."""
@@ -142,6 +194,11 @@ class BadInput(unittest.TestCase):
         changed = json.loads(self.cli("table", "alter", "plain", "--learning-rate", "0.25", "--nan", "allow", "-o", "json").stdout)
         self.assertIn({"field": "learning_rate", "old": 0.01, "new": 0.25}, changed)
         self.assertIn({"field": "allow_nan", "old": False, "new": True}, changed)
+        version = json.loads(self.cli("table", "describe", "plain", "-o", "json").stdout)["schema_version"]
+        same = ("table", "alter", "plain", "--learning-rate", "0.25", "--nan", "allow")
+        self.assertEqual(self.cli(*same).stdout, f"nothing to change: table plain is so already, schema_version {version}\n")
+        self.assertEqual(json.loads(self.cli(*same, "-o", "json").stdout), [])
+        self.assertEqual(json.loads(self.cli("table", "describe", "plain", "-o", "json").stdout)["schema_version"], version)
         for words, word in ((("plain",), "nothing to alter"), (("plain", "--epsilon", "1"), "no epsilon"), (("absent", "--frozen", "true"), "absent"),
                             (("plain", "--durability", "hard"), "hard")):
             done = self.cli("table", "alter", *words, check=False)
@@ -214,9 +271,49 @@ class BadInput(unittest.TestCase):
                 while reader.read(65536):
                     pass
             self.assertEqual(process.wait(timeout=30), -signal.SIGINT)
-            self.assertIn("interrupted", process.stderr.read())
             process.stderr.close()
             self.assertEqual(os.listdir(directory), [])
+
+    def test_ctrl_c_ends_what_waits_for_a_server(self):
+        port = free_ports(1)[0]
+        with tempfile.TemporaryDirectory() as directory:
+            for words in (("table", "dump", "t", "-o", directory + "/t"), ("debug", "bundle", "--out", directory + "/b.tar.gz"),
+                          ("table", "digest"), ("row", "expire", "t", "--yes", "--older-than", "1d"), ("server", "drain", "0", "--yes")):
+                process = subprocess.Popen([ROWHOUSE, *words, "--address", f"127.0.0.1:{port}", "--timeout", "200s"], stderr=subprocess.DEVNULL,
+                                           preexec_fn=_die_with_parent)
+                wait_until(lambda: catches_pipe(process.pid), "the command to be in its main function")
+                process.send_signal(signal.SIGINT)
+                self.assertEqual(process.wait(timeout=10), -signal.SIGINT, words)
+            self.assertEqual(os.listdir(directory), [])
+
+    def test_what_is_no_plain_file_is_written_and_not_replaced(self):
+        with tempfile.TemporaryDirectory() as directory:
+            fifo, link, target = (os.path.join(directory, name) for name in ("fifo", "link", "target.csv"))
+            os.mkfifo(fifo)
+            process = subprocess.Popen([ROWHOUSE, "table", "dump", "big", "--format", "csv", "-o", fifo, "--address", self.cluster.addresses[0]],
+                                       preexec_fn=_die_with_parent)
+            with open(fifo, "rb") as reader:
+                lines = reader.read().count(b"\n")
+            self.assertEqual(process.wait(timeout=30), 0)
+            self.assertEqual(lines, self.ROWS + 1)
+            os.symlink("target.csv", link)
+            self.cli("table", "dump", "big", "--format", "csv", "-o", link)
+            self.assertTrue(os.path.islink(link))
+            with open(target, "rb") as dumped:
+                self.assertEqual(dumped.read().count(b"\n"), self.ROWS + 1)
+            self.assertEqual(sorted(os.listdir(directory)), ["fifo", "link", "target.csv"])
+            done = self.cli("table", "dump", "big", "--format", "csv", "-o", directory, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("is a directory", done.stderr)
+
+    def test_wrong_words_name_the_nearest(self):
+        for words, wrong, right in ((("tabel", "list"), "tabel", "table"), (("table", "lst"), "lst", "list"),
+                                    (("completion", "bsh"), "bsh", "bash"), (("table", "list", "--adress", "x"), "--adress", "--address"),
+                                    (("server", "--memory-bugdet", "1GiB"), "--memory-bugdet", "--memory-budget")):
+            done = run(ROWHOUSE, *words, check=False)
+            self.assertEqual(done.returncode, 2, words)
+            self.assertRegex(done.stderr, rf"^error: 'rowhouse.*{wrong}.*did you mean '?{right}'?\?")
+            self.assertEqual(done.stdout, "")
 
     def test_check_fails_for_what_is_wrong(self):
         with tempfile.TemporaryDirectory() as directory:

@@ -108,11 +108,20 @@ class Examples(unittest.TestCase):
     def up(self):
         """Three servers with the tables that examples speak of."""
         self.take_down(self.path("try"))
-        self.shell(f"rowhouse cluster up -n 3 --memory-budget 128MiB --port {self.port} --http-port {self.http_port}")
+        self.shell(f"rowhouse cluster up -n 3 --memory-budget 128MiB --port {self.port} --http-port {self.http_port}"
+                   f" --checkpoint-directory {self.path('data', 'checkpoints')} --checkpoint-keep-log")
         for table in ("user --dim 16 --optimizer adagrad --learning-rate 0.05", "item --dim 64", "session --dim 4 --track-last-push-time"):
             done = self.shell(f"rowhouse table create {table} --if-not-exists", check=False)
             if done.returncode != 0:  # an example made it another way
                 self.shell(f"rowhouse table drop {table.split()[0]} --yes && rowhouse table create {table}")
+
+    def one_checkpoint(self, line):
+        """That of the examples, unless it is what the example makes."""
+        wait_until(lambda: '"ended": null' not in self.shell("rowhouse checkpoint status -o json", check=False).stdout, "an earlier one to end")
+        for name in reversed(self.shell("rowhouse checkpoint list -o csv | tail -n +2 | cut -d, -f1").stdout.split()):
+            self.shell(f"rowhouse checkpoint delete {name} --yes")
+        if line != "rowhouse checkpoint create monday":
+            self.shell("rowhouse checkpoint create monday")
 
     def prepare(self, words, line):
         """What the example needs to be true."""
@@ -124,6 +133,10 @@ class Examples(unittest.TestCase):
         if words == ("table", "create"):
             for table in ("user", "item"):
                 self.shell(f"rowhouse table drop {table} --yes", check=False)
+        if words == ("bench", "compare"):
+            self.shell("rowhouse bench pull --rows 1000 --dim 4 --warm-up 0s --duration 2s --out before.json && cp before.json after.json")
+        if words[0] == "checkpoint":
+            self.one_checkpoint(line)
         if words == ("cluster", "start"):
             self.shell("rowhouse cluster kill 1")
         if words == ("writer", "end"):
@@ -131,6 +144,8 @@ class Examples(unittest.TestCase):
 
     def adapt(self, words, line):
         """The example with the test's ports and places."""
+        if words[0] == "log":  # of a server that runs
+            return line.replace("/var/lib/rowhouse", self.path("state", "rowhouse", "server-0"))
         for old, new in (("/var/lib/rowhouse", self.path("data")), ("/etc/rowhouse/rowhouse.yaml", self.path("rowhouse.yaml")),
                          ("127.0.0.1:7601", self.addresses[1]), ("127.0.0.1:7680", f"127.0.0.1:{self.http_port}"), ("./try", self.path("try"))):
             line = line.replace(old, new)
@@ -214,12 +229,16 @@ class Examples(unittest.TestCase):
         self.assertEqual(offered("rowhouse table list -o js"), ["json"])
         self.assertIn("--learning-rate", offered("rowhouse table create --l"))
         self.assertEqual(offered("rowhouse completion z"), ["zsh"])
-        if shutil.which("zsh"):
-            self.shell(f"rowhouse completion zsh > {script}; zsh -n {script}")
-        if shutil.which("fish"):
-            self.shell(f"rowhouse completion fish > {script}; fish -n {script}")
-            asked = self.shell(f"fish -c 'source {script}; complete -C \"rowhouse table describe us\"'").stdout
-            self.assertEqual(asked.split(), ["user"])
+        self.shell(f"rowhouse completion zsh > {script}; zsh -n {script}")
+        self.shell(f"rowhouse completion fish > {script}; fish -n {script}")
+        asked = self.shell(f"fish -c 'source {script}; complete -C \"rowhouse table describe us\"'").stdout
+        self.assertEqual(asked.split(), ["user"])
+        self.shell(f"rowhouse checkpoint create offered; rowhouse completion bash > {script}")
+        self.assertEqual(offered("rowhouse checkpoint describe off"), ["offered"])
+        self.shell(f"rowhouse completion fish > {script}")
+        asked = self.shell(f"fish -c 'source {script}; complete -C \"rowhouse checkpoint verify off\"'").stdout
+        self.assertEqual(asked.split(), ["offered"])
+        self.shell("rowhouse checkpoint delete offered --yes")
 
     def test_generated_files_are_those_of_the_tree(self):
         with open(os.path.join(SOURCE, "deploy", "systemd", "rowhouse.service"), encoding="utf-8") as unit:

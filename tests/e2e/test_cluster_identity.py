@@ -1,9 +1,10 @@
 # Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 """A data directory of another cluster with the same shape and addresses is refused, and is as it was afterwards."""
 import os
+import tempfile
 import unittest
 
-from cluster import Cluster, run
+from cluster import ROWHOUSE, Cluster, free_ports, run
 
 
 class ClusterIdentity(unittest.TestCase):
@@ -37,6 +38,20 @@ class ClusterIdentity(unittest.TestCase):
                 cluster.start(index)
             cluster.wait_ready()
             self.assertIn("first", cluster.cli("table", "list").stdout)
+
+    def test_a_server_of_another_list_joins_nobody(self):
+        """A server alone has the address of the list's first: taking its identity would mix two clusters."""
+        with Cluster(servers=1, partitions=4) as alone:
+            second, http = (f"127.0.0.1:{port}" for port in free_ports(2))
+            for servers, partitions in ((f"{alone.addresses[0]},{second}", 4), (f"{alone.addresses[0]},{second}", 8)):
+                with tempfile.TemporaryDirectory() as directory:
+                    own = os.path.join(directory, "data")
+                    refused = run(ROWHOUSE, "server", "--data-dir", own, "--memory-budget", "128MiB", "--listen", second, "--http-listen", http,
+                                  "--servers", servers, "--server-index", "1", "--partitions", str(partitions), check=False, timeout=60)
+                    self.assertEqual(refused.returncode, 1, refused.stderr)
+                    self.assertIn(f"server 0 ({alone.addresses[0]}) is of a cluster of 1 servers and 4 partitions, this one was told 2 and {partitions}",
+                                  refused.stderr)
+                    self.assertFalse(os.path.exists(os.path.join(own, "IDENTITY")))
 
 
 if __name__ == "__main__":

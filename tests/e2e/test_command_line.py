@@ -54,7 +54,10 @@ class CommandLine(unittest.TestCase):
         self.assertIn(str(port), answer.stderr)
 
     def test_version(self):
-        self.assertRegex(run(ROWHOUSE, "version").stdout, r"\d+\.\d+\.\d+")
+        text = run(ROWHOUSE, "version").stdout
+        self.assertRegex(text, r"^rowhouse \d+\.\d+\.\d+\n$")
+        self.assertEqual(json.loads(run(ROWHOUSE, "version", "-o", "json").stdout), {"program": "rowhouse", "version": text.split()[1]})
+        self.assertEqual(run(ROWHOUSE).stdout, run(ROWHOUSE, "--help").stdout)
 
     def test_closed_pipe_leaves_no_trace(self):
         with Cluster() as cluster:
@@ -214,9 +217,10 @@ class Watching(unittest.TestCase):
                 self.assertGreater(len(lines), 2)
                 for line in lines:
                     self.assertRegex(line["ts"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.]\d+Z$")
-                    self.assertIn(line["level"], ("debug", "info", "warn", "warning", "error"))
+                    self.assertIn(line["level"], ("debug", "info", "warn", "error"))
+                    self.assertRegex(line["module"], "^[a-z]+$")
                     self.assertTrue(line["msg"])
-                self.assertEqual(lines[-1]["msg"], "stopped")
+                self.assertEqual((lines[-1]["module"], lines[-1]["msg"]), ("cli", "stopped"))
 
 
 def documented_metrics():
@@ -375,6 +379,24 @@ class Refusals(unittest.TestCase):
             directory = os.path.join(cluster.directory, "other")
             self.refused(cluster, changes=[("--data-dir", directory), ("--http-listen", f"127.0.0.1:{free_ports(1)[0]}")],
                          words=[cluster.addresses[0].rpartition(":")[2]])
+            self.assertFalse(os.path.exists(directory), "nothing is written before the address is had")
+            self.refused(cluster, words=[str(cluster.processes[0].pid)])  # the very same server twice
+
+    def test_readyz_says_what_a_starting_server_waits_for(self):
+        cluster = Cluster(servers=2)
+        try:
+            cluster.start(1)
+            wait_until(lambda: cluster.http_code(1, "/livez") == 200, "server 1 to answer on HTTP")
+            self.assertEqual(cluster.http_code(1, "/readyz"), 503)
+            with self.assertRaises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(f"http://{cluster.http[1]}/readyz", timeout=5)
+            self.assertIn("starting: opening the data directory; a first start asks server 0", refused.exception.read().decode())
+            self.assertEqual(cluster.metrics(1)["rowhouse_ready"], 0)
+            cluster.start(0)
+            cluster.wait_ready()
+            self.assertEqual(cluster.metrics(1)["rowhouse_ready"], 1)
+        finally:
+            cluster.__exit__()
 
     def test_data_directory_of_another_cluster_shape(self):
         with Cluster(partitions=8) as cluster:

@@ -16,6 +16,7 @@ import unittest
 import urllib.parse
 import urllib.request
 
+import yaml
 from cluster import BUILD, DLRM, ROWHOUSE, SOURCE, SYNTH, free_ports, run, wait_until
 
 TOOL = os.path.join(SOURCE, "tools", "compose.py")
@@ -86,6 +87,9 @@ class Project:
         self.compose("--profile", "demo", "--profile", "monitoring", "down", "--volumes", "--remove-orphans", "--timeout", "5", check=False)
 
 
+MOST_IMAGE_BYTES = 300 << 20  # half of it or more is the base image, which this machine may have made otherwise
+
+
 class Cgroup:
     """What the kernel charges to a container; cgroup v1 and v2."""
 
@@ -145,7 +149,13 @@ class Compose(unittest.TestCase):
         began = time.monotonic()
         said = self.project.up().stdout
         self.assertRegex(said, r"^three servers are healthy: image (made|unchanged) in [\d.]+ s, started in [\d.]+ s\n")
-        note(f"./x up: {time.monotonic() - began:.1f} s; {said.splitlines()[0]}")
+        image = json.loads(run("docker", "image", "inspect", self.project.inspect("server-0")["Image"]).stdout)[0]
+        image_bytes = image["Size"]
+        if os.path.exists(os.path.join(SOURCE, ".git")):
+            self.assertRegex(image["Config"]["Labels"]["org.opencontainers.image.revision"], "^[0-9a-f]{40}(-dirty)?$")
+            self.assertRegex(image["Config"]["Labels"]["org.opencontainers.image.created"], "^[0-9T:-]{19}Z$")
+        note(f"./x up: {time.monotonic() - began:.1f} s; {said.splitlines()[0]}; image of {image_bytes / 1e6:.0f} MB")
+        self.assertLess(image_bytes, MOST_IMAGE_BYTES)
         for index in range(3):
             self.assertIn(f"127.0.0.1:{self.project.environment[f'ROWHOUSE_PORT_{index}']}", said)
             with urllib.request.urlopen(f"http://127.0.0.1:{self.project.environment[f'ROWHOUSE_HTTP_PORT_{index}']}/readyz", timeout=5) as answer:
@@ -385,6 +395,21 @@ class Trouble(unittest.TestCase):
             self.assertEqual(project.what_there_is(), before)
 
 
+class FromSource(unittest.TestCase):
+    """The image whose programs are compiled in its own build: 8 minutes on two idle cores."""
+
+    def test_image_is_made_and_serves(self):
+        if os.environ.get("ROWHOUSE_E2E_FULL") != "1":
+            self.skipTest("ROWHOUSE_E2E_FULL=1 runs it")
+        project = Project("source")
+        self.addCleanup(project.remove)
+        said = run(os.path.join(SOURCE, "x"), "up", "--from-source", env=project.environment, timeout=3600).stdout
+        self.assertIn("three servers are healthy", said)
+        self.assertIn("ready", project.rowhouse("status"))
+        project.x("down")
+        self.assertEqual(project.what_there_is()["containers"], set())
+
+
 class Files(unittest.TestCase):
     def test_compose_file(self):
         project = Project("file")
@@ -394,15 +419,66 @@ class Files(unittest.TestCase):
         with open(os.path.join(SOURCE, "docker-compose.yml"), encoding="utf-8") as file:
             written = file.read()
         self.assertNotRegex(written, r"(?m)^version:")
-        self.assertEqual(run(ROWHOUSE, "generate", "compose").stdout, written)
         version = run(ROWHOUSE, "version").stdout.split()[1]
         self.assertEqual(set(re.findall(r"image: (\S+)", text)), {f"rowhouse:{version}", f"rowhouse-prometheus:{version}"})
+        services = yaml.safe_load(text)["services"]
+        drain_seconds = float(re.search(r"drain\.timeout\s+(\d+)s", run(ROWHOUSE, "config", "show").stdout)[1])
+        for server in SERVERS:
+            self.assertGreater(float(services[server]["stop_grace_period"].rstrip("s")), drain_seconds + 5)
+            self.assertEqual(services[server]["healthcheck"]["test"][:3], ["CMD", "/usr/bin/rowhouse", "healthcheck"])
+            self.assertEqual(services["trainer"]["depends_on"][server]["condition"], "service_healthy")
+
+    def test_generated_files_stand_alone(self):
+        """docker-compose takes what the program writes, in a directory without a checkout."""
+        with tempfile.TemporaryDirectory(prefix="rowhouse-compose-") as directory:
+            place = os.path.join(directory, "cluster")
+            said = run(ROWHOUSE, "generate", "compose", "--out", place).stdout
+            names = {"docker-compose.yml", "prometheus.yml", "alerts.yml", "prometheus.Dockerfile"}
+            self.assertEqual(set(said.split()), {os.path.join(place, name) for name in names})
+            self.assertEqual(set(os.listdir(place)), names)
+            with open(os.path.join(place, "docker-compose.yml"), encoding="utf-8") as file:
+                self.assertEqual(file.read(), run(ROWHOUSE, "generate", "compose").stdout)
+            project = Project("standalone")
+            config = run(*project.program, "--project-directory", place, "--file", os.path.join(place, "docker-compose.yml"),
+                         "--profile", "demo", "--profile", "monitoring", "config", env=project.environment, cwd=place).stdout
+            services = yaml.safe_load(config)["services"]
+            self.assertNotIn("build", services["server-0"])
+            self.assertNotIn(SOURCE, config)
+            again = run(ROWHOUSE, "generate", "compose", "--out", place, check=False)
+            self.assertEqual(again.returncode, 1)
+            self.assertIn("exists and may have been edited: remove it, or give another --out", again.stderr)
+
+    def test_what_labels_say_of_the_source(self):
+        sys.path.insert(0, os.path.join(SOURCE, "tools"))
+        import compose as tool
+        with tempfile.TemporaryDirectory(prefix="rowhouse-origin-") as directory:
+            self.assertEqual(tool.origin_arguments(directory), [], "no checkout")
+            environment = dict(os.environ, GIT_CONFIG_GLOBAL="/dev/null", GIT_COMMITTER_DATE="2026-01-02T03:04:05+02:00",
+                               GIT_AUTHOR_NAME="a", GIT_AUTHOR_EMAIL="a@example.com", GIT_COMMITTER_NAME="a", GIT_COMMITTER_EMAIL="a@example.com")
+
+            def git(*words):
+                return run("git", "-C", directory, *words, env=environment).stdout.strip()
+            git("init", "-q")
+            git("commit", "-q", "--allow-empty", "-m", "first")
+            head = git("rev-parse", "HEAD")
+            facts = [f"--build-arg=REVISION={head}", "--build-arg=CREATED=2026-01-02T01:04:05Z"]
+            self.assertEqual(tool.origin_arguments(directory), facts)
+            for remote, published in (("https://user:secret@example.com/o/rowhouse.git", "https://example.com/o/rowhouse"),
+                                      ("git@example.com:o/rowhouse.git", "https://example.com/o/rowhouse"),
+                                      ("ssh://git@example.com/o/rowhouse", "https://example.com/o/rowhouse"), ("/srv/rowhouse.git", None)):
+                git("config", "remote.origin.url", remote)
+                self.assertEqual(tool.origin_arguments(directory), facts + ([f"--build-arg=SOURCE={published}"] if published else []))
+            with open(os.path.join(directory, "new"), "w", encoding="utf-8"):
+                pass
+            self.assertIn(f"--build-arg=REVISION={head}-dirty", tool.origin_arguments(directory))
 
     def test_image_labels(self):
         with open(os.path.join(SOURCE, "deploy", "Dockerfile"), encoding="utf-8") as file:
             labels = dict(re.findall(r'(org\.opencontainers\.image\.\w+(?:\.\w+)?)="([^"]+)"', file.read()))
         self.assertEqual(labels["org.opencontainers.image.version"], run(ROWHOUSE, "version").stdout.split()[1])
         self.assertEqual(labels["org.opencontainers.image.licenses"], "Apache-2.0")
+        for name in ("source", "revision", "created"):
+            self.assertEqual(labels[f"org.opencontainers.image.{name}"], f"${name.upper()}")
 
 
 if __name__ == "__main__":

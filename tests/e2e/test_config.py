@@ -178,14 +178,25 @@ class Configured(Cluster):
 
 
 class Hangup(unittest.TestCase):
+    def test_a_module_says_more_from_then_on(self):
+        with Configured("logging:\n  level: info\n") as cluster:
+            cluster.cli("table", "list")
+            self.assertNotIn(" debug ", cluster.log())
+            cluster.write("logging:\n  modules: rpc=debug\n")
+            cluster.hang_up()
+            cluster.wait_logged("logging.modules is rpc=debug now")
+            cluster.cli("table", "list")
+            cluster.wait_logged(" debug [rpc] request ")
+            self.assertRegex(cluster.log(), r" debug \[rpc\] request \d+: /rowhouse\.v1\.AdminService/\w+ from ipv4:\S+ OK, \d+ bytes in, ")
+
     def test_what_reloads_is_applied_and_the_rest_warned_of(self):
         with Configured("memory:\n  budget: 256MiB\nlogging:\n  level: debug\n") as cluster:
             cluster.write("memory:\n  budget: 300MiB\nlogging:\n  level: warn\ndrain:\n  timeout: 3s\n")
             cluster.hang_up()
-            cluster.wait_logged(" warn SIGHUP: these need a restart and stay as they are: memory.budget (is 256MiB, "
+            cluster.wait_logged(" warn [server] SIGHUP: these need a restart and stay as they are: memory.budget (is 256MiB, "
                                 f"{cluster.config}:2 says 300MiB)\n")
-            self.assertIn(f" info SIGHUP: logging.level is warn now, was debug ({cluster.config}:4)\n", cluster.log())
-            self.assertIn(f" info SIGHUP: drain.timeout is 3s now, was 10s ({cluster.config}:6)\n", cluster.log())
+            self.assertIn(f" info [server] SIGHUP: logging.level is warn now, was debug ({cluster.config}:4)\n", cluster.log())
+            self.assertIn(f" info [server] SIGHUP: drain.timeout is 3s now, was 10s ({cluster.config}:6)\n", cluster.log())
             self.assertEqual(cluster.metrics(0)["rowhouse_memory_budget_bytes"], 256 << 20)
             said = cluster.cli("server", "drain", "0", "--yes").stdout
             self.assertIn("ends within 3s", said)
@@ -203,7 +214,7 @@ class Hangup(unittest.TestCase):
             cluster.hang_up()
             cluster.wait_logged("logging.slow_request is 1ms now, was 0s")
             client.pull(table, rows)
-            cluster.wait_logged(" warn slow request ")
+            cluster.wait_logged(" warn [rpc] slow request ")
 
     def test_a_wrong_file_changes_nothing(self):
         with Configured("drain:\n  timeout: 4s\n") as cluster:
@@ -212,7 +223,7 @@ class Hangup(unittest.TestCase):
                                   ("drain: [\n", f"{cluster.config}:2: ")):
                 cluster.write(text)
                 cluster.hang_up()
-                cluster.wait_logged(f" error SIGHUP: nothing changes, the config is wrong: {message}")
+                cluster.wait_logged(f" error [server] SIGHUP: nothing changes, the config is wrong: {message}")
             os.remove(cluster.config)
             cluster.hang_up()
             cluster.wait_logged(f"open {cluster.config}: No such file")
@@ -224,7 +235,7 @@ class Hangup(unittest.TestCase):
         with Configured(None) as cluster:
             for time in (1, 2):
                 cluster.hang_up()
-                cluster.wait_logged(" info SIGHUP: this server has no config file (--config) to read again; nothing changes\n", time)
+                cluster.wait_logged(" info [server] SIGHUP: this server has no config file (--config) to read again; nothing changes\n", time)
             self.assertEqual(cluster.http_code(0, "/readyz"), 200)
             self.assertEqual(cluster.stop(0), 0)
 

@@ -82,11 +82,11 @@ class Packages(unittest.TestCase):
         cls.debs = sorted(glob.glob(os.path.join(cls.folder, "*.deb")))
 
     def test_three_packages_with_the_libraries_they_need(self):
-        self.assertEqual([os.path.basename(path).split("_")[0] for path in self.debs], ["librowhouse-dev", "librowhouse0", "rowhouse"])
+        self.assertEqual([os.path.basename(path).split("_")[0] for path in self.debs], ["librowhouse-dev", "librowhouse0.1", "rowhouse"])
         needs = {path: run("dpkg-deb", "--field", path, "Depends").stdout for path in self.debs}
         for word in ("libgrpc++1.51", "librocksdb7.8", "libmimalloc2.0", "adduser"):
             self.assertIn(word, needs[self.debs[2]])
-        self.assertRegex(needs[self.debs[0]], r"librowhouse0 \(= [0-9.]+\), libabsl-dev")
+        self.assertRegex(needs[self.debs[0]], r"librowhouse0\.1 \(= [0-9.]+\), libabsl-dev")
         self.assertNotIn("-dev", needs[self.debs[1]] + needs[self.debs[2]])
         # Configuration is a conffile: an upgrade does not overwrite what somebody wrote there.
         self.assertEqual(run("dpkg-deb", "--info", self.debs[2], "conffiles").stdout, "/etc/rowhouse/rowhouse.yaml\n")
@@ -115,7 +115,7 @@ class Packages(unittest.TestCase):
         container.shell("apt-get update -qq")
         before = container.shell("dpkg-query -W -f '${Package}\\n'").stdout.split()
         install = "apt-get install -y -qq --no-install-recommends"
-        said = container.shell(f"{install} /packages/rowhouse_*.deb /packages/librowhouse0_*.deb").stdout
+        said = container.shell(f"{install} /packages/rowhouse_*.deb /packages/librowhouse0.1_*.deb").stdout
         self.assertIn("edit /etc/rowhouse/rowhouse.yaml, then: systemctl enable --now rowhouse", said)
         self.check_installed(container)
         self.run_as_the_unit_does(container)
@@ -124,13 +124,13 @@ class Packages(unittest.TestCase):
 
     def check_installed(self, container):
         for path in ("/usr/bin/rowhouse", "/etc/rowhouse/rowhouse.yaml", "/usr/lib/systemd/system/rowhouse.service",
-                     "/usr/lib/librowhouse.so.0", "/usr/share/man/man1/rowhouse.1.gz", "/usr/share/doc/rowhouse/copyright"):
+                     "/usr/lib/librowhouse.so.0.1", "/usr/share/man/man1/rowhouse.1.gz", "/usr/share/doc/rowhouse/copyright"):
             container.shell(f"test -s {path}")
         self.assertRegex(container.shell("getent passwd rowhouse").stdout,
                          "^rowhouse:x:[0-9]+:[0-9]+:.*:/var/lib/rowhouse:/usr/sbin/nologin$")
         self.assertEqual(container.shell("stat -c '%U:%G %a' /var/lib/rowhouse").stdout, "rowhouse:rowhouse 750\n")
         self.assertRegex(container.shell("rowhouse version").stdout, r"^rowhouse \d+\.\d+\.\d+")
-        self.assertEqual(container.shell("dpkg --verify rowhouse librowhouse0").stdout, "")
+        self.assertEqual(container.shell("dpkg --verify rowhouse librowhouse0.1").stdout, "")
 
     def check_kept_configuration(self, container):
         """A second installation over the first one keeps what the operator wrote, and the rows."""
@@ -159,11 +159,11 @@ class Packages(unittest.TestCase):
         self.assertIn("IDENTITY", container.shell("ls /var/lib/rowhouse").stdout.upper())
 
     def check_removal(self, container, before):
-        said = container.shell("apt-get remove -y -qq rowhouse librowhouse0").stdout
+        said = container.shell("apt-get remove -y -qq rowhouse librowhouse0.1").stdout
         self.assertIn("/var/lib/rowhouse and its rows are kept", said)
         self.assertNotEqual(container.shell("command -v rowhouse", check=False).returncode, 0)
         container.shell("test -e /var/lib/rowhouse/log && test -e /etc/rowhouse/rowhouse.yaml")
-        said = container.shell("apt-get purge -y -qq rowhouse librowhouse0").stdout
+        said = container.shell("apt-get purge -y -qq rowhouse librowhouse0.1").stdout
         self.assertIn("deleting /var/lib/rowhouse with all rows", said)
         # Its dependencies go as apt removes any; what is left then is what was there before.
         container.shell("apt-get autoremove --purge -y -qq")

@@ -15,7 +15,7 @@ import run_docs
 ROOT = pathlib.Path(SOURCE)
 PROGRAMS = pathlib.Path(BUILD).resolve() / "bin"
 MUST_RUN = ("docs/tutorial.md", "docs/how-to/run-a-cluster.md", "docs/how-to/size-a-table.md", "docs/how-to/watch-it.md",
-            "docs/how-to/upgrade.md", "docs/how-to/restore-after-a-crash.md")
+            "docs/how-to/measure-speed.md", "docs/how-to/link-the-client.md", "docs/coming-from/torch-embedding.md", "docs/how-to/upgrade.md", "docs/how-to/restore-after-a-crash.md")
 # Sources whose errors reach a client, and what stands for each code in docs/reference/errors.md.
 ERROR_SOURCES = ("server/rpc", "server/partition", "server/row", "server/table", "server/meta", "server/spill")
 CODES = {"InvalidArgument": "INVALID_ARGUMENT", "NotFound": "NOT_FOUND", "AlreadyExists": "ALREADY_EXISTS",
@@ -106,6 +106,13 @@ class Runner(unittest.TestCase):
         self.refuses("```sh\nls\n```\n", "not run: reason")
         self.refuses("<!-- not run: -->\n```sh\nls\n```\n", "not run: reason")
         self.refuses("```bash\nls\n```\n", "not run: reason")
+
+    def test_a_block_may_be_a_file(self):
+        text = "<!-- file: one.txt -->\n```text\nport 7604\n```\n```console\n$ cat one.txt | sed 's/[0-9]//g'\nport\n```\n"
+        self.assertEqual(run_docs.run_page(self.page(text), PROGRAMS), (1, 0))
+        self.refuses("```console\n$ cat one.txt\n```\n" + text, "ended with 1")  # it comes below
+        self.refuses(text.replace("```text", "```sh"), "not run: reason")
+        self.refuses("<!-- file: x -->\n```console\n$ true\n```\n", "no file")
 
     def test_blocks_that_are_none(self):
         self.refuses("```console\nls\n```\n", "output without a command")

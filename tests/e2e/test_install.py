@@ -11,9 +11,36 @@ import subprocess
 import tempfile
 import unittest
 
-from cluster import BUILD, SOURCE, free_ports, run
+from cluster import BUILD, SOURCE, free_ports, promtool, run
 
 CONSUMERS = os.path.join(SOURCE, "tests", "consumers")
+README_PROGRAM = """#include <rowhouse/client.h>
+
+#include <vector>
+
+int main() {
+  const std::vector<uint64_t> ids{7, 42};
+  std::vector<float> rows(ids.size() * 16);
+  const std::vector<float> gradients(rows.size(), 1.0f);
+%s  return pulled.ok() && flushed.ok() && client->DescribeTable("user").ok() ? 0 : 1;
+}
+"""
+METRICS_PROGRAM = """#include <rowhouse/client.h>
+
+#include <cstdio>
+#include <vector>
+
+int main() {
+  auto client = rowhouse::Client::Connect({.address = "local:"}).value();
+  auto table = client->CreateTable({.name = "t", .dim = 2}).value();
+  const std::vector<uint64_t> ids{7, 8, 9};
+  std::vector<float> rows(ids.size() * 2, 1.0f);
+  if (!client->Push({{table, ids, rows}}).ok()) return 1;
+  if (!client->Pull({{table, ids, absl::MakeSpan(rows)}}).ok()) return 1;
+  std::fputs(client->MetricsText().c_str(), stdout);
+  return 0;
+}
+"""
 HEADERS = os.path.join(SOURCE, "client", "cpp", "include", "rowhouse")
 
 
@@ -24,7 +51,7 @@ class Installed(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, cls.folder)
         cls.prefix = os.path.join(cls.folder, "prefix")
         run("cmake", "--install", BUILD, "--prefix", cls.prefix)
-        cls.shared_object = os.path.join(cls.prefix, "lib", "librowhouse.so.0")
+        cls.shared_object = os.path.join(cls.prefix, "lib", "librowhouse.so.0.1")
 
     def path(self, *names):
         return os.path.join(self.prefix, *names)
@@ -32,9 +59,9 @@ class Installed(unittest.TestCase):
 
 class Files(Installed):
     def test_everything_is_there(self):
-        for name in ("bin/rowhouse", "lib/librowhouse.so", "lib/librowhouse.so.0", "include/rowhouse/client.h", "lib/pkgconfig/rowhouse.pc",
+        for name in ("bin/rowhouse", "lib/librowhouse.so", "lib/librowhouse.so.0.1", "include/rowhouse/client.h", "lib/pkgconfig/rowhouse.pc",
                      "lib/cmake/rowhouse/rowhouseConfig.cmake", "lib/cmake/rowhouse/rowhouseConfigVersion.cmake",
-                     "share/rowhouse/proto/rowhouse/v1/embedding_service.proto", "share/doc/rowhouse/LICENSE",
+                     "share/rowhouse/proto/rowhouse/v1/embedding_service.proto", "share/doc/rowhouse/LICENSE", "share/doc/rowhouse/runbooks/RowhouseServerDown.md",
                      "lib/systemd/system/rowhouse.service", "libexec/rowhouse/dlrm", "libexec/rowhouse/criteo_synth"):
             self.assertTrue(os.path.exists(self.path(name)), name)
         self.assertFalse(os.path.exists(self.path("share/rowhouse/proto/rowhouse/internal")))
@@ -61,7 +88,7 @@ class Files(Installed):
             for file in os.listdir(self.path(name)):
                 with open(self.path(name, file), encoding="utf-8") as text:
                     self.assertNotIn(SOURCE, text.read(), file)
-        for file in ("bin/rowhouse", "lib/librowhouse.so.0"):
+        for file in ("bin/rowhouse", "lib/librowhouse.so.0.1"):
             self.assertNotRegex(run("readelf", "-d", self.path(file)).stdout, "RPATH|RUNPATH")
 
     def test_unit_says_the_prefix(self):
@@ -84,7 +111,7 @@ class Files(Installed):
 
 class Library(Installed):
     def test_soname(self):
-        self.assertRegex(run("readelf", "-d", self.shared_object).stdout, r"SONAME.*\[librowhouse\.so\.0\]")
+        self.assertRegex(run("readelf", "-d", self.shared_object).stdout, r"SONAME.*\[librowhouse\.so\.0\.1\]")
 
     def test_shows_the_public_classes_alone(self):
         lines = run("nm", "-DC", "--defined-only", self.shared_object).stdout.splitlines()
@@ -129,7 +156,7 @@ class Consumers(Installed):
         run("cmake", "--build", build)
         run(os.path.join(build, "consumer"))
         linked = run("ldd", os.path.join(build, "consumer")).stdout
-        self.assertIn(f"librowhouse.so.0 => {self.prefix}/lib/librowhouse.so.0", linked)
+        self.assertIn(f"librowhouse.so.0.1 => {self.prefix}/lib/librowhouse.so.0.1", linked)
 
     def test_find_package_of_another_version(self):
         source = self.build_folder("other_version")
@@ -149,8 +176,8 @@ class Consumers(Installed):
         run(program)
 
     def test_add_subdirectory(self):
-        """Configured from the source tree; the consumer is compiled as it asks for and linked with the library that is built already,
-        for the same sources: to build them a second time takes minutes."""
+        """Configured from the source tree, compiled and linked by the steps that come of naming one target, but with the library that is
+        built already, for the same sources: to build them a second time takes minutes."""
         build = self.build_folder("add_subdirectory")
         run("cmake", "-G", "Ninja", "-S", os.path.join(CONSUMERS, "add_subdirectory"), "-B", build, "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON")
         steps = run("ninja", "-C", build, "-t", "commands", "consumer").stdout
@@ -166,11 +193,37 @@ class Consumers(Installed):
         run("ninja", "-C", build, next(t.split(":")[0] for t in run("ninja", "-C", build, "-t", "targets", "all").stdout.splitlines()
                                        if t.split(":")[0].endswith("consumer.cc.o")))
         found = [os.path.join(folder, name) for folder, _, names in os.walk(build) for name in names if name == "consumer.cc.o"]
-        program = os.path.join(build, "linked")
-        built = os.path.join(BUILD, "lib")
-        run("c++", "-o", program, *found, f"-L{built}", f"-Wl,-rpath,{built}", "-lrowhouse",
-            *run("pkg-config", "--libs", "absl_status", "absl_statusor").stdout.split())
-        run(program)
+        self.assertEqual(len(found), 1)
+        shutil.copytree(os.path.join(BUILD, "lib"), os.path.join(build, "rowhouse", "lib"), symlinks=True, dirs_exist_ok=True)
+        run("bash", "-c", steps.splitlines()[-1], cwd=build)
+        run(os.path.join(build, "consumer"))
+
+    def test_the_block_of_the_readme(self):
+        """Word for word, but for a server inside of the program."""
+        with open(os.path.join(SOURCE, "README.md"), encoding="utf-8") as readme:
+            (block,) = re.findall(r"^```cpp\n(.*?)^```$", readme.read(), re.M | re.S)
+        self.assertIn('"127.0.0.1:7600"', block)
+        self.compile_and_run("readme", README_PROGRAM % block.replace("127.0.0.1:7600", "local:"))
+
+    def test_what_the_client_counts_is_as_prometheus_wants_it(self):
+        text = self.compile_and_run("metrics", METRICS_PROGRAM).stdout
+        with open(os.path.join(SOURCE, "docs", "reference", "metrics.md"), encoding="utf-8") as page:
+            documented = set(re.findall(r"^\| `(rowhouse_client_\w+)`", page.read(), re.M))
+        self.assertEqual(set(re.findall(r"^# TYPE (\S+) (?:counter|gauge|histogram)$", text, re.M)), documented)
+        self.assertRegex(text, r"(?m)^rowhouse_client_pulled_rows_total 3$")
+        checked = promtool("check", "metrics", input=text)
+        self.assertEqual((checked.returncode, checked.stdout), (0, ""))
+
+    def compile_and_run(self, name, text):
+        """A program of one file, built against what is installed, without CMake."""
+        build = self.build_folder(name)
+        source, program = os.path.join(build, name + ".cc"), os.path.join(build, name)
+        with open(source, "w", encoding="utf-8") as file:
+            file.write(text)
+        run("c++", "-std=c++20", "-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers", "-o", program, source,
+            "-I", self.path("include"), "-L", self.path("lib"), f"-Wl,-rpath,{self.path('lib')}", "-lrowhouse",
+            *run("pkg-config", "--libs", "absl_status", "absl_statusor", "absl_span").stdout.split())
+        return run(program)
 
 
 class Service(Installed):

@@ -1,8 +1,10 @@
 # Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 """A plain gRPC client for the tests: that of examples/python/plain_grpc.py, and requests that a well-behaved client never sends."""
 import atexit
+import importlib
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -17,6 +19,13 @@ _directory = tempfile.mkdtemp(prefix="rowhouse-stubs-")
 atexit.register(shutil.rmtree, _directory, ignore_errors=True)
 STUBS = plain_grpc.import_stubs(_directory)
 _, _, pb, embedding_grpc, schema_pb = STUBS
+
+
+def import_messages(name):
+    """The messages of another proto of ours, such as rowhouse/v1/checkpoint_service."""
+    subprocess.run(["protoc", f"--proto_path={SOURCE}/proto", f"--python_out={_directory}", f"{name}.proto"], check=True)
+    importlib.invalidate_caches()  # the file is younger than what the importer knows of the folder
+    return importlib.import_module(name.replace("/", ".") + "_pb2")
 
 
 def id_bytes(ids):

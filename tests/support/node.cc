@@ -6,21 +6,15 @@
 #include "common/status_macros.h"
 
 namespace rowhouse::server {
-namespace {
 
-constexpr HistoryId kHistory = 77;
-constexpr ClusterId kCluster = 55;
-
-std::shared_ptr<const PartitionMap> Map(const NodeOptions& options) {
-  std::vector<std::string> servers;
-  for (uint32_t s = 0; s < options.servers; ++s) servers.push_back("server" + std::to_string(s));
-  return std::make_shared<const PartitionMap>(PartitionMap::Fixed(options.partitions, servers).value());
+std::shared_ptr<const PartitionMap> NodeMap(uint32_t partitions, uint32_t servers) {
+  std::vector<std::string> addresses;
+  for (uint32_t s = 0; s < servers; ++s) addresses.push_back("server" + std::to_string(s));
+  return std::make_shared<const PartitionMap>(PartitionMap::Fixed(partitions, addresses).value());
 }
 
-}  // namespace
-
 Node::Node(const NodeOptions& options, NodeDisk* disk) : options_(options), disk_(disk) {
-  const auto map = Map(options);
+  const auto map = NodeMap(options.partitions, options.servers);
   ledger_.SetLimit(MemoryLine::kRowSlabs, options.memory_bytes);
   ledger_.SetLimit(MemoryLine::kRowIndex, options.memory_bytes);
   workers_ = options.inline_workers ? MakeInlineExecutor() : MakeThreadPool("workers", 2);
@@ -30,8 +24,10 @@ Node::Node(const NodeOptions& options, NodeDisk* disk) : options_(options), disk
   rows.partition_bits = map->partition_bits();
   rows.owned = map->OwnedBy(options.server);
   rows.memory_bytes = options.memory_bytes;
-  rows.durable_generation = 1;
-  rows.volatile_generation = 2 + disk->starts++;
+  rows.durable_generation = kNodeDurableGeneration;
+  const bool first_start = disk->starts == 0;
+  rows.volatile_generation = kNodeRestoredGeneration + disk->starts++;
+  rows.volatile_restored = disk->restored && first_start;
   rows.io = io_.get();
   rows.spill = &disk->spill;
   rows.ledger = &ledger_;
@@ -40,11 +36,12 @@ Node::Node(const NodeOptions& options, NodeDisk* disk) : options_(options), disk
   tables_ = std::make_unique<TableRegistry>(rows_.get());
   PartitionSetOptions set;
   set.server = options.server;
-  set.history = kHistory;
-  set.log.directory = "/log";
+  set.history = disk->history;
+  set.replays_volatile = disk->restored && first_start;
+  set.log.directory = kNodeLogDirectory;
   set.log.segment_bytes = options.segment_bytes;
   set.log.low_water_free_bytes = 0;
-  set.log_identity = {.cluster = kCluster, .server = options.server, .history = kHistory};
+  set.log_identity = {.cluster = kNodeCluster, .server = options.server, .history = disk->history};
   partitions_ = std::make_unique<PartitionSet>(
       set, PartitionSet::Parts{.fs = options.files != nullptr ? options.files : disk->files.get(),
                                .clock = options.clock,

@@ -35,7 +35,17 @@ struct NodeDisk {
   std::unique_ptr<MemoryFileSystem> files = MakeMemoryFileSystem();
   CrashableSpillStore spill;
   Generation starts = 0;
+  HistoryId history = 77;
+  bool restored = false;  // a restore filled it: volatile rows lie under kNodeRestoredGeneration
 };
+
+inline constexpr ClusterId kNodeCluster = 55;
+inline constexpr Generation kNodeDurableGeneration = 1;
+inline constexpr Generation kNodeRestoredGeneration = 2;  // of a disk's first start
+inline constexpr char kNodeLogDirectory[] = "/log";
+
+// The map of a cluster of nodes.
+std::shared_ptr<const PartitionMap> NodeMap(uint32_t partitions, uint32_t servers);
 
 // A row as an outside observer sees it: weights and state as bits.
 using RowBits = std::vector<uint32_t>;
@@ -110,6 +120,15 @@ class PushBuilder {
   }
   PushBuilder& Kind(PushKind kind) {
     request_.kind = kind;
+    return *this;
+  }
+  // Of the whole push, over all servers.
+  PushBuilder& Parts(uint32_t count) {
+    request_.part_count = count;
+    return *this;
+  }
+  PushBuilder& Step(uint64_t step) {
+    request_.step = step;
     return *this;
   }
   PushBuilder& Type(RecordType type) {

@@ -101,6 +101,18 @@ absl::StatusOr<std::vector<TableStatus>> Client::TableStatuses(const std::string
   return impl_->TableStatuses(name);
 }
 absl::StatusOr<std::vector<WriterInfo>> Client::ListWriters() { return impl_->ListWriters(); }
+absl::StatusOr<CheckpointStatus> Client::BeginCheckpoint(const CheckpointOptions& options) {
+  return impl_->BeginCheckpoint(options);
+}
+absl::StatusOr<CheckpointStatus> Client::GetCheckpoint(uint64_t id) { return impl_->GetCheckpoint(id); }
+absl::StatusOr<CheckpointStatus> Client::CutCheckpoint(uint64_t id) { return impl_->CutCheckpoint(id); }
+absl::StatusOr<CheckpointStatus> Client::CancelCheckpoint(uint64_t id) { return impl_->CancelCheckpoint(id); }
+absl::StatusOr<CheckpointList> Client::ListCheckpoints() { return impl_->ListCheckpoints(); }
+absl::Status Client::DeleteCheckpoint(const std::string& name) { return impl_->DeleteCheckpoint(name); }
+absl::StatusOr<RestoredWriter> Client::GetRestoredWriter(const std::string& name) {
+  return impl_->GetRestoredWriter(name);
+}
+
 absl::StatusOr<uint64_t> Client::EndWriter(const std::string& name, uint64_t id) {
   return impl_->EndWriter(name, id);
 }

@@ -68,6 +68,13 @@ class ClientImpl {
   absl::StatusOr<std::vector<TableStatus>> TableStatuses(const std::string& name);
   absl::StatusOr<std::vector<WriterInfo>> ListWriters();
   absl::StatusOr<uint64_t> EndWriter(const std::string& name, uint64_t id);
+  absl::StatusOr<CheckpointStatus> BeginCheckpoint(const CheckpointOptions& options);
+  absl::StatusOr<CheckpointStatus> GetCheckpoint(uint64_t id);
+  absl::StatusOr<CheckpointStatus> CutCheckpoint(uint64_t id);
+  absl::StatusOr<CheckpointStatus> CancelCheckpoint(uint64_t id);
+  absl::StatusOr<CheckpointList> ListCheckpoints();
+  absl::Status DeleteCheckpoint(const std::string& name);
+  absl::StatusOr<RestoredWriter> GetRestoredWriter(const std::string& name);
   absl::StatusOr<std::chrono::milliseconds> DrainServer(uint32_t server);
 
  private:

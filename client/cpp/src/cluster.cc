@@ -100,10 +100,22 @@ bool Cluster::Pause(std::chrono::milliseconds pause) {
 
 absl::Status Cluster::CallAny(absl::string_view method, const google::protobuf::MessageLite& request,
                               google::protobuf::MessageLite* response, int* attempts) {
+  return CallPatiently(/*owner_only=*/false, method, request, response, attempts);
+}
+
+absl::Status Cluster::CallOwner(absl::string_view method, const google::protobuf::MessageLite& request,
+                                google::protobuf::MessageLite* response) {
+  return CallPatiently(/*owner_only=*/true, method, request, response, nullptr);
+}
+
+absl::Status Cluster::CallPatiently(bool owner_only, absl::string_view method,
+                                    const google::protobuf::MessageLite& request,
+                                    google::protobuf::MessageLite* response, int* attempts) {
   Patience patience{SteadyNow(), SteadyNow() + options_.retry_timeout};
   for (;; ++patience.attempts) {
     ViewPtr now = view();
-    ServerId s = preferred_.load(std::memory_order_relaxed) % now->map.server_count();
+    const ServerId s =
+        owner_only ? now->map.owner(0) : preferred_.load(std::memory_order_relaxed) % now->map.server_count();
     uint32_t retry_after_ms = 0;
     absl::Status status = CallOnce(now->servers[s], method, request, response,
                                    AttemptDeadline(patience.give_up), &retry_after_ms);
@@ -114,7 +126,7 @@ absl::Status Cluster::CallAny(absl::string_view method, const google::protobuf::
     patience.Note(status);
     std::chrono::milliseconds pause = BackoffAfter(patience.attempts, retry_after_ms);
     if (SteadyNow() + pause >= patience.give_up) return GaveUp(status, patience);
-    preferred_.store((s + 1) % now->map.server_count(), std::memory_order_relaxed);
+    if (!owner_only) preferred_.store((s + 1) % now->map.server_count(), std::memory_order_relaxed);
     retries.fetch_add(1, std::memory_order_relaxed);
     log_(absl::StrCat(method, ": ", status.message(), "; trying again in ", pause.count(), " ms"));
     if (!Pause(pause)) return Closing();
@@ -231,6 +243,10 @@ absl::StatusOr<ViewPtr> Cluster::Learn(Transport& transport, absl::string_view f
                                                       "; update the client"));
   }
   absl::StatusOr<std::shared_ptr<View>> view = Interpret(response);
+  if (absl::IsInvalidArgument(view.status())) {  // the server's mistake, not the caller's
+    return absl::FailedPreconditionError(
+        absl::StrCat(from, " has a partition map that cannot be: ", view.status().message()));
+  }
   if (!view.ok()) return Annotate(view.status(), from);
   LearnLimits(**view, deadline);
   return ViewPtr(*std::move(view));

@@ -86,6 +86,11 @@ class Cluster {
   absl::Status CallAny(absl::string_view method, const google::protobuf::MessageLite& request,
                        google::protobuf::MessageLite* response, int* attempts = nullptr);
 
+  // A call that only the owner of partition 0 answers: tried again, with back-off, while it is Unavailable,
+  // up to retry_timeout.
+  absl::Status CallOwner(absl::string_view method, const google::protobuf::MessageLite& request,
+                         google::protobuf::MessageLite* response);
+
   // `status` is a FailedPrecondition that a newer map did not explain: says so when a table was altered or
   // dropped.
   absl::Status Explain(const absl::Status& status, absl::Span<const TableRef> tables);
@@ -98,6 +103,9 @@ class Cluster {
   std::atomic<uint64_t> sent_bytes{0}, received_bytes{0}, retries{0};
 
  private:
+  absl::Status CallPatiently(bool owner_only, absl::string_view method,
+                             const google::protobuf::MessageLite& request,
+                             google::protobuf::MessageLite* response, int* attempts);
   absl::StatusOr<ViewPtr> Learn(Transport& transport, absl::string_view from, SteadyTime deadline);
   absl::StatusOr<std::shared_ptr<View>> Interpret(const v1::GetPartitionMapResponse& response);
   void LearnLimits(View& view, SteadyTime deadline);

@@ -23,5 +23,12 @@ inline constexpr absl::string_view kEndWriter = "/rowhouse.v1.AdminService/EndWr
 inline constexpr absl::string_view kDrainServer = "/rowhouse.v1.AdminService/DrainServer";
 inline constexpr absl::string_view kGetServerInfo = "/rowhouse.v1.AdminService/GetServerInfo";
 inline constexpr absl::string_view kGetPartitionMap = "/rowhouse.v1.AdminService/GetPartitionMap";
+inline constexpr absl::string_view kWriterState = "/rowhouse.v1.AdminService/WriterState";
+inline constexpr absl::string_view kBeginCheckpoint = "/rowhouse.v1.CheckpointService/BeginCheckpoint";
+inline constexpr absl::string_view kGetCheckpointJob = "/rowhouse.v1.CheckpointService/GetCheckpointJob";
+inline constexpr absl::string_view kCutCheckpoint = "/rowhouse.v1.CheckpointService/CutCheckpoint";
+inline constexpr absl::string_view kCancelCheckpoint = "/rowhouse.v1.CheckpointService/CancelCheckpoint";
+inline constexpr absl::string_view kListCheckpoints = "/rowhouse.v1.CheckpointService/ListCheckpoints";
+inline constexpr absl::string_view kDeleteCheckpoint = "/rowhouse.v1.CheckpointService/DeleteCheckpoint";
 
 }  // namespace rowhouse::client

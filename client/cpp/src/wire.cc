@@ -183,10 +183,12 @@ struct Field {
   Extent extent;
 };
 
+constexpr int kTagBytes = 5;  // the most of a tag, and of a length, as in the generated parsers
+
 // Reads the next field that ends at or before `end`.
 bool NextField(ByteCursor& in, size_t end, Field* field) {
   uint64_t tag;
-  if (!in.Varint(&tag) || tag >> 3 == 0 || tag >> 3 > 0x1FFFFFFF) return false;
+  if (!in.Varint(&tag, kTagBytes) || tag >> 3 == 0 || tag >> 3 > 0x1FFFFFFF) return false;
   field->number = static_cast<uint32_t>(tag >> 3);
   field->type = tag & 7;
   switch (field->type) {
@@ -198,7 +200,8 @@ bool NextField(ByteCursor& in, size_t end, Field* field) {
       field->value = 0;
       return in.Read(&field->value, 4) && in.offset() <= end;
     case kBytes:
-      if (!in.Varint(&field->value) || in.offset() > end || field->value > end - in.offset()) return false;
+      if (!in.Varint(&field->value, kTagBytes) || in.offset() > end || field->value > end - in.offset())
+        return false;
       field->extent = {in.offset(), static_cast<size_t>(field->value)};
       return true;
     default:
@@ -308,9 +311,9 @@ bool ByteCursor::Skip(size_t size) {
   return true;
 }
 
-bool ByteCursor::Varint(uint64_t* value) {
+bool ByteCursor::Varint(uint64_t* value, int most_bytes) {
   uint64_t v = 0;
-  for (int shift = 0; shift < 70; shift += 7) {
+  for (int shift = 0; shift < 7 * most_bytes; shift += 7) {
     uint8_t byte;
     if (!Read(&byte, 1)) return false;
     v |= uint64_t{byte & 0x7Fu} << shift;

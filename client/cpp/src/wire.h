@@ -84,7 +84,8 @@ class ByteCursor {
   size_t remaining() const { return bytes_->size() - offset(); }
   bool Read(void* out, size_t size);
   bool Skip(size_t size);
-  bool Varint(uint64_t* value);
+  // Of at most `most_bytes` bytes.
+  bool Varint(uint64_t* value, int most_bytes = 10);
 
  private:
   void Settle();  // to a piece that has bytes left, when there is one

@@ -56,13 +56,14 @@ bool Eventually(Condition condition) {
 class ConnectionAcceptorTest : public testing::Test {
  protected:
   void Start(uint32_t most, const std::string& address = "127.0.0.1:0") {
-    auto acceptor = ConnectionAcceptor::Listen(*ParseListenAddress("x", address), most);
+    auto acceptor = ConnectionAcceptor::Bind(*ParseListenAddress("x", address), most);
     ASSERT_TRUE(acceptor.ok()) << acceptor.status();
     acceptor_ = *std::move(acceptor);
-    acceptor_->Start([this](int fd, int) {
+    const absl::Status listening = acceptor_->Start([this](int fd, int) {
       absl::MutexLock lock(&mu_);
       fds_.push_back(fd);
     });
+    ASSERT_TRUE(listening.ok()) << listening;
   }
   ~ConnectionAcceptorTest() override {
     if (acceptor_ != nullptr) acceptor_->Stop();
@@ -144,21 +145,57 @@ TEST_F(ConnectionAcceptorTest, GoesOnAfterTheProcessHadNoDescriptorLeft) {
 
 TEST_F(ConnectionAcceptorTest, AddressInUseIsUnavailableAndNamed) {
   Start(1);
-  const auto again = ConnectionAcceptor::Listen(*ParseListenAddress("x", acceptor_->address()), 1);
+  const auto again = ConnectionAcceptor::Bind(*ParseListenAddress("x", acceptor_->address()), 1);
   EXPECT_TRUE(absl::IsUnavailable(again.status()));
   EXPECT_THAT(std::string(again.status().message()), HasSubstr(acceptor_->address()));
+}
+
+int ConnectTo(const std::string& address) {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  to.sin_port = htons(static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+  const int error = connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof(to)) == 0 ? 0 : errno;
+  close(fd);
+  return error;
+}
+
+TEST_F(ConnectionAcceptorTest, WhatIsBoundRefusesUntilItStarts) {
+  auto bound = ConnectionAcceptor::Bind(*ParseListenAddress("x", "127.0.0.1:0"), 1);
+  ASSERT_TRUE(bound.ok()) << bound.status();
+  EXPECT_EQ(ConnectTo((*bound)->address()), ECONNREFUSED);
+  ASSERT_TRUE((*bound)->Start([](int fd, int) { close(fd); }).ok());
+  EXPECT_EQ(ConnectTo((*bound)->address()), 0);
+}
+
+TEST_F(ConnectionAcceptorTest, OfTwoThatBoundOneAddressTheSecondToStartIsToldSo) {
+  auto first = ConnectionAcceptor::Bind(*ParseListenAddress("x", "127.0.0.1:0"), 1);
+  ASSERT_TRUE(first.ok()) << first.status();
+  auto second = ConnectionAcceptor::Bind(*ParseListenAddress("x", (*first)->address()), 1);
+  ASSERT_TRUE(second.ok()) << second.status();  // nobody listens yet
+  ASSERT_TRUE((*first)->Start([](int fd, int) { close(fd); }).ok());
+  const absl::Status refused = (*second)->Start([](int fd, int) { close(fd); });
+  EXPECT_TRUE(absl::IsUnavailable(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr((*first)->address()));
+}
+
+TEST_F(ConnectionAcceptorTest, AUnixSocketInNoFolderIsUnavailable) {
+  const auto refused = ConnectionAcceptor::Bind({.unix_path = "/nowhere/at/all/rowhouse.sock"}, 1);
+  EXPECT_TRUE(absl::IsUnavailable(refused.status())) << refused.status();
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("No such file or directory"));
 }
 
 TEST_F(ConnectionAcceptorTest, AUnixSocketLeftByADeadProcessIsReplacedALivingOneIsNot) {
   const std::string path =
       (std::filesystem::temp_directory_path() / ("rowhouse-acceptor-" + std::to_string(getpid()))).string();
   Start(1, "unix:" + path);
-  EXPECT_TRUE(absl::IsUnavailable(ConnectionAcceptor::Listen({.unix_path = path}, 1).status()));
+  EXPECT_TRUE(absl::IsUnavailable(ConnectionAcceptor::Bind({.unix_path = path}, 1).status()));
   acceptor_->Stop();
   EXPECT_FALSE(std::filesystem::exists(path));
   {
     std::ofstream(path) << "a file that somebody needs";
-    EXPECT_TRUE(absl::IsUnavailable(ConnectionAcceptor::Listen({.unix_path = path}, 1).status()));
+    EXPECT_TRUE(absl::IsUnavailable(ConnectionAcceptor::Bind({.unix_path = path}, 1).status()));
     EXPECT_EQ(std::filesystem::file_size(path), 26u);
     std::filesystem::remove(path);
   }

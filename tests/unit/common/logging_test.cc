@@ -3,6 +3,7 @@
 
 #include <regex>
 #include <string>
+#include <thread>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -13,10 +14,11 @@ namespace {
 
 using testing::HasSubstr;
 
-std::string Formatted(const std::string& format, spdlog::level::level_enum level, const std::string& text) {
+std::string Formatted(const std::string& format, spdlog::level::level_enum level, const std::string& text,
+                      const char* path = "/src/server/rpc/x.cc") {
   auto formatter = MakeLogFormatter(format);
   spdlog::memory_buf_t out;
-  formatter->format(spdlog::details::log_msg("rowhouse", level, text), out);
+  formatter->format(spdlog::details::log_msg(spdlog::source_loc{path, 1, ""}, "rowhouse", level, text), out);
   return std::string(out.data(), out.size());
 }
 
@@ -28,7 +30,8 @@ TEST(Logging, JsonIsOneParsableLineWhateverTheText) {
   const nlohmann::json parsed = nlohmann::json::parse(line);
   EXPECT_EQ(parsed["msg"].get<std::string>(), text);
   EXPECT_EQ(parsed["level"].get<std::string>(), "warn");
-  EXPECT_EQ(parsed.size(), 3u);
+  EXPECT_EQ(parsed["module"].get<std::string>(), "rpc");
+  EXPECT_EQ(parsed.size(), 4u);
   EXPECT_TRUE(std::regex_match(parsed["ts"].get<std::string>(),
                                std::regex(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)")));
 }
@@ -45,7 +48,7 @@ TEST(Logging, JsonReplacesBytesThatAreNotUtf8) {
 
 TEST(Logging, TextEscapesControlCharacters) {
   const std::string line = Formatted("text", spdlog::level::info, "a\nb\x1B[0m");
-  EXPECT_THAT(line, HasSubstr(" info a\\nb\\x1b[0m\n"));
+  EXPECT_THAT(line, HasSubstr(" info [rpc] a\\nb\\x1b[0m\n"));
   EXPECT_EQ(line.find('\n'), line.size() - 1);
 }
 
@@ -53,7 +56,32 @@ TEST(Logging, ACopiedFormatterIsTheSame) {
   auto formatter = MakeLogFormatter("json")->clone();
   spdlog::memory_buf_t out;
   formatter->format(spdlog::details::log_msg("rowhouse", spdlog::level::info, "x"), out);
-  EXPECT_EQ(nlohmann::json::parse(std::string(out.data(), out.size()))["msg"].get<std::string>(), "x");
+  const nlohmann::json parsed = nlohmann::json::parse(std::string(out.data(), out.size()));
+  EXPECT_EQ(parsed["msg"].get<std::string>(), "x");
+  EXPECT_EQ(parsed["module"].get<std::string>(), "other") << "a message that has no source file";
+}
+
+TEST(Logging, JsonNamesTheRequestThatTheThreadWorksFor) {
+  const auto request_of = [](const std::string& line) {
+    const nlohmann::json parsed = nlohmann::json::parse(line);
+    return parsed.value("request_id", "none");
+  };
+  const auto now = [&] { return request_of(Formatted("json", spdlog::level::info, "x")); };
+  EXPECT_EQ(now(), "none");
+  {
+    const LogRequestScope outer("step \"9\"\n");
+    EXPECT_EQ(now(), "step \"9\"\n");
+    {
+      const LogRequestScope inner("10");
+      EXPECT_EQ(now(), "10");
+      std::string elsewhere;
+      std::thread([&] { elsewhere = now(); }).join();
+      EXPECT_EQ(elsewhere, "none") << "of one thread";
+    }
+    const LogRequestScope nothing("");
+    EXPECT_EQ(now(), "none");
+  }
+  EXPECT_EQ(now(), "none");
 }
 
 TEST(Logging, ChecksNameWhatIsAllowed) {
@@ -106,11 +134,22 @@ TEST(Logging, ModuleHasALevelOfItsOwnAndLevelsChange) {
   SetLogLevels("nonsense", "");
   RH_LOG_INFO("fifth");
   const std::string out = testing::internal::GetCapturedStderr();
-  EXPECT_THAT(out, HasSubstr(" debug first\n"));
+  EXPECT_THAT(out, HasSubstr(" debug [common] first\n"));
   EXPECT_EQ(out.find("second"), std::string::npos);
-  EXPECT_THAT(out, HasSubstr(" warn third\n"));
+  EXPECT_THAT(out, HasSubstr(" warn [common] third\n"));
   EXPECT_EQ(out.find("fourth"), std::string::npos);
-  EXPECT_THAT(out, HasSubstr(" info fifth\n"));
+  EXPECT_THAT(out, HasSubstr(" info [common] fifth\n"));
+}
+
+TEST(Logging, TheProgramsOwnLoggerIsLeftAlone) {
+  const auto before = spdlog::default_logger();
+  InitLogging("debug", "text");
+  EXPECT_EQ(spdlog::default_logger(), before);
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  RH_LOG_INFO("ours");
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "");
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr(" info [common] ours\n"));
 }
 
 TEST(Logging, GoesToStderrFromItsLevelOn) {
@@ -124,11 +163,11 @@ TEST(Logging, GoesToStderrFromItsLevelOn) {
   const std::string out = testing::internal::GetCapturedStderr();
   EXPECT_EQ(evaluated, 2);
   EXPECT_THAT(out, HasSubstr("\"msg\":\"yes 1\"}\n"));
-  EXPECT_THAT(out, HasSubstr("\"level\":\"error\",\"msg\":\"yes 2\"}\n"));
+  EXPECT_THAT(out, HasSubstr("\"level\":\"error\",\"module\":\"common\",\"msg\":\"yes 2\"}\n"));
   EXPECT_EQ(out.find("no "), std::string::npos);
   InitLogging("no such level", "text");
-  EXPECT_TRUE(spdlog::should_log(spdlog::level::info));
-  EXPECT_FALSE(spdlog::should_log(spdlog::level::debug));
+  EXPECT_TRUE(IsLogged(LogModuleOf(__FILE__), spdlog::level::info));
+  EXPECT_FALSE(IsLogged(LogModuleOf(__FILE__), spdlog::level::debug));
 }
 
 }  // namespace

@@ -27,6 +27,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "rowhouse/checkpoint.h"
 #include "rowhouse/status.h"
 #include "rowhouse/table_spec.h"
 
@@ -206,6 +207,24 @@ class Client {
   // Has one server stop as SIGTERM does; how long that takes at most. InvalidArgument for an index that is no
   // server's; Unavailable when it does not answer.
   absl::StatusOr<std::chrono::milliseconds> DrainServer(uint32_t server);
+
+  // ---- checkpoints (docs/how-to/checkpoints.md). Asked of the server that owns partition 0.
+  // Begins one while pushes go on. FailedPrecondition: another is being made, servers have no
+  // --checkpoint-directory, the base will not do; AlreadyExists; InvalidArgument: the name.
+  absl::StatusOr<CheckpointStatus> BeginCheckpoint(const CheckpointOptions& options);
+  // The job of that id; 0: the last one. NotFound.
+  absl::StatusOr<CheckpointStatus> GetCheckpoint(uint64_t id);
+  // For one begun with wait_for_cut: waits for phase kWaiting, takes the cut and returns once it is taken.
+  // Every push acknowledged before the call is in it, none that is sent after it. DeadlineExceeded after
+  // retry_timeout.
+  absl::StatusOr<CheckpointStatus> CutCheckpoint(uint64_t id);
+  // Gives it up and waits until nothing of it is left.
+  absl::StatusOr<CheckpointStatus> CancelCheckpoint(uint64_t id);
+  absl::StatusOr<CheckpointList> ListCheckpoints();
+  // NotFound; FailedPrecondition when another one needs it.
+  absl::Status DeleteCheckpoint(const std::string& name);
+  // After a restore: where the trainer of that writer name goes on. Asked before its first push.
+  absl::StatusOr<RestoredWriter> GetRestoredWriter(const std::string& name);
 
  private:
   explicit Client(std::unique_ptr<ClientImpl> impl);

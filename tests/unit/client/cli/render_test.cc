@@ -40,6 +40,12 @@ TEST(Render, JsonKeepsIdsAsTextAndNumbersRaw) {
   EXPECT_TRUE(json[1]["hits"].is_null());
 }
 
+TEST(Render, AJsonLineIsOneLineOfTheSame) {
+  const std::string line = RenderJsonLine(Sample());
+  EXPECT_EQ(line.find('\n'), line.size() - 1);
+  EXPECT_EQ(nlohmann::json::parse(line), nlohmann::json::parse(Render(Sample(), OutputFormat::kJson, 0)));
+}
+
 TEST(Render, YamlIdsStayText) {
   Listing listing = Sample();
   listing.rows[1][2] = Json::array({1, 0.5, std::numeric_limits<double>::quiet_NaN()});
@@ -103,8 +109,10 @@ Json CellOf(const Listing& listing, size_t row, const std::string& key) {
   return nullptr;
 }
 
+const absl::Time kTime = absl::FromUnixMillis(1700000000123);
+
 TEST(TopListing, RatesAreDifferencesByTime) {
-  const Listing listing = TopListing({Status(1, 100, 10, 50)}, {Status(1, 300, 60, 150)}, 2);
+  const Listing listing = TopListing({Status(1, 100, 10, 50)}, {Status(1, 300, 60, 150)}, kTime, 2);
   EXPECT_EQ(CellOf(listing, 0, "pulled_rows_per_second"), 100.0);
   EXPECT_EQ(CellOf(listing, 0, "pushed_rows_per_second"), 50.0);
   EXPECT_EQ(CellOf(listing, 0, "hit_ratio"), 0.75);
@@ -112,7 +120,7 @@ TEST(TopListing, RatesAreDifferencesByTime) {
 
 TEST(TopListing, ARestartAndAFirstLookHaveNoRates) {
   for (const std::vector<ServerStatus>& before : {std::vector<ServerStatus>{}, {Status(2, 1000, 0, 1000)}}) {
-    const Listing listing = TopListing(before, {Status(3, 300, 60, 150)}, 2);
+    const Listing listing = TopListing(before, {Status(3, 300, 60, 150)}, kTime, 2);
     EXPECT_TRUE(CellOf(listing, 0, "pulled_rows_per_second").is_null());
     EXPECT_TRUE(CellOf(listing, 0, "hit_ratio").is_null());
   }
@@ -122,7 +130,7 @@ TEST(TopListing, AServerThatDoesNotAnswerIsALine) {
   ServerStatus lost;
   lost.state = "unreachable";
   lost.address = "127.0.0.1:7601";
-  const Listing listing = TopListing({}, {lost}, 1);
+  const Listing listing = TopListing({}, {lost}, kTime, 1);
   EXPECT_EQ(CellOf(listing, 0, "address"), "127.0.0.1:7601");
   EXPECT_TRUE(CellOf(listing, 0, "resident_bytes").is_null());
 }

@@ -44,6 +44,15 @@ TEST(CheckMemory, TheLesserOfMachineAndContainerCounts) {
   EXPECT_EQ(CheckMemory(1, "MemTotal: 5 kB\n", UINT64_MAX).verdict, Verdict::kFail);
 }
 
+TEST(CheckMemoryLimit, TheContainersLimitHoldsBudgetAndMargin) {
+  EXPECT_EQ(CheckMemoryLimit(kGiB, UINT64_MAX).verdict, Verdict::kSkip);
+  EXPECT_EQ(CheckMemoryLimit(kGiB, kGiB + (128ull << 20)).verdict, Verdict::kPass);
+  const CheckResult tight = CheckMemoryLimit(kGiB, kGiB);
+  EXPECT_EQ(tight.verdict, Verdict::kFail);
+  EXPECT_TRUE(absl::StrContains(tight.figure, "1GiB")) << tight.figure;
+  EXPECT_TRUE(absl::StrContains(tight.figure, "ROWHOUSE_MEMORY_LIMIT")) << tight.figure;
+}
+
 TEST(CheckDisk, FigureOrReason) {
   const CheckResult good = CheckDisk(testing::TempDir() + "/rowhouse-not-there/yet");
   EXPECT_TRUE(absl::StrContains(good.figure, "fdatasync of 4 KiB in ")) << good.figure;

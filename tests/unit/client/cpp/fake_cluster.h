@@ -104,6 +104,7 @@ class FakeCluster {
   Result Scan(const std::string& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Result Admin(ServerId server, absl::string_view method, const std::string& request)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Result Tables(absl::string_view method, const std::string& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   PartitionId PartitionOf(TableId table, uint64_t id) const;
   absl::Status CheckPartition(ServerId server, PartitionId p) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   const v1::TableSchema* Find(TableId table) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

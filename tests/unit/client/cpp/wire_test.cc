@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <random>
 
@@ -45,11 +46,18 @@ std::string At(const ChunkedBytes& bytes, Extent extent) {
   return out;
 }
 
+// How many random messages the tests of requests make together, and those of answers, unless
+// ROWHOUSE_TEST_MESSAGES says otherwise.
+int RandomMessages() {
+  const char* const given = std::getenv("ROWHOUSE_TEST_MESSAGES");
+  return given != nullptr ? std::atoi(given) : 4000;
+}
+
 TEST(Wire, PullRequestHasTheBytesOfTheGeneratedCode) {
   const uint64_t seed = std::random_device{}();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   std::mt19937_64 rng(seed);
-  for (int round = 0; round < 2000; ++round) {
+  for (int round = 0; round < RandomMessages() / 2; ++round) {
     v1::PullRequest want;
     PullHeader header;
     header.history = RandomNumber(rng);
@@ -109,7 +117,7 @@ TEST(Wire, PushRequestHasTheBytesOfTheGeneratedCode) {
   const uint64_t seed = std::random_device{}();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   std::mt19937_64 rng(seed);
-  for (int round = 0; round < 2000; ++round) {
+  for (int round = 0; round < RandomMessages() / 2; ++round) {
     v1::PushRequest want;
     PushHeader header;
     want.set_history(header.history = RandomNumber(rng));
@@ -218,7 +226,7 @@ TEST(Wire, PullResponseIsReadInPiecesAsTheGeneratedParserDoes) {
   const uint64_t seed = std::random_device{}();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   std::mt19937_64 rng(seed);
-  for (int round = 0; round < 2000; ++round) {
+  for (int round = 0; round < RandomMessages() / 2; ++round) {
     v1::PullResponse message;
     message.set_map_version(RandomNumber(rng));
     for (size_t i = rng() % 4; i > 0; --i) FillResult(rng, message.add_results());
@@ -250,7 +258,7 @@ TEST(Wire, PushAndDeleteResponsesAreReadAsTheGeneratedParserDoes) {
   const uint64_t seed = std::random_device{}();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   std::mt19937_64 rng(seed);
-  for (int round = 0; round < 1000; ++round) {
+  for (int round = 0; round < RandomMessages() / 4; ++round) {
     v1::PushResponse push;
     push.set_map_version(RandomNumber(rng));
     push.set_duplicate_parts(static_cast<uint32_t>(RandomNumber(rng, 32)));
@@ -275,6 +283,15 @@ TEST(Wire, PushAndDeleteResponsesAreReadAsTheGeneratedParserDoes) {
     EXPECT_EQ(got->duplicate_parts, push.duplicate_parts());
     ExpectFailures(got->failures, push.results());
   }
+}
+
+TEST(Wire, TagsAndLengthsOfMoreThanFiveBytesAreErrors) {
+  std::mt19937_64 rng(1);
+  // map_version 3; an unknown field 9 without bytes.
+  EXPECT_TRUE(DecodePushResponse(InPieces(std::string("\x88\x80\x80\x80\x00\x03", 6), rng)).ok());
+  EXPECT_FALSE(DecodePushResponse(InPieces(std::string("\x88\x80\x80\x80\x80\x00\x03", 7), rng)).ok());
+  EXPECT_TRUE(DecodePushResponse(InPieces(std::string("\x4a\x80\x80\x80\x80\x00", 6), rng)).ok());
+  EXPECT_FALSE(DecodePushResponse(InPieces(std::string("\x4a\x80\x80\x80\x80\x80\x00", 7), rng)).ok());
 }
 
 TEST(Wire, DamagedAnswersAreErrorsAndNeverReadPastTheEnd) {

@@ -213,6 +213,25 @@ TEST(LogFault, HeadersAndCutsAreOnDiskBeforeTheNextRecord) {
   full = false;
 }
 
+TEST(LogFault, AFullDiskAtTheStartLeavesTheNameThatSaysHowFarTheLogHasCome) {
+  auto fs = MakeMemoryFileSystem();
+  {
+    auto log = OpenRecovered(fs.get());
+    ASSERT_TRUE(log.ok()) << log.status();
+    Appender appender(log->get());
+    for (Lsn lsn = 1; lsn <= 3; ++lsn) ASSERT_TRUE(appender.AppendAndWait(0, lsn, Durability::kSync).ok());
+  }
+  {
+    auto log = OpenRecovered(fs.get());
+    ASSERT_TRUE(log.ok()) << log.status();
+    ASSERT_TRUE((*log)->RemoveSegments([](PartitionId, Lsn) { return true; }).ok());
+  }
+  fs->SetCapacity(1);
+  EXPECT_TRUE(absl::IsResourceExhausted(OpenRecovered(fs.get()).status()));
+  fs->SetCapacity(1 << 20);
+  EXPECT_EQ(Recover(*fs).log.next_sequence, 4u);
+}
+
 TEST(LogFault, AFullDiskAtTheRotationIsNoEnd) {
   auto base = MakeMemoryFileSystem();
   std::atomic<bool> full{false};

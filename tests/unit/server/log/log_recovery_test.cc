@@ -291,6 +291,22 @@ TEST(Segments, AMissingOneInTheMiddleIsRefused) {
   EXPECT_THAT(std::string(r.status.message()), HasSubstr(std::next(image.begin())->first));
 }
 
+TEST(Segments, EachIsToldWhenItIsRead) {
+  LogOptions options = TestOptions(1024);
+  const Image image = LogImage(20, true, options);
+  ASSERT_GE(image.size(), 4u);
+  std::vector<size_t> told;
+  options.on_replay = [&](size_t segments, size_t of) {
+    told.push_back(segments);
+    EXPECT_EQ(of, image.size());
+  };
+  auto fs = FromImage(image);
+  ASSERT_TRUE(Recover(*fs, options).status.ok());
+  std::vector<size_t> all(image.size());
+  std::iota(all.begin(), all.end(), 1);
+  EXPECT_EQ(told, all);
+}
+
 TEST(Segments, TheOldestMayBeGone) {
   const LogOptions options = TestOptions(1024);
   Image image = LogImage(20, true, options);

@@ -103,6 +103,7 @@ INSTANTIATE_TEST_SUITE_P(
         WrongConfig{"cluster:\n  servers: [[a:1]]\n",
                     "f.yaml:4: cluster.servers: want a list of single values"},
         WrongConfig{"cluster:\n  servers: [\"a:1,b:1\"]\n", "want a list of single values"},
+        WrongConfig{"cluster:\n  servers: [\"\", a:1]\n", "want a list of single values"},
         WrongConfig{"logging:\n  modules: rpc\n", "f.yaml:4: logging.modules: \"rpc\" has no level"},
         WrongConfig{"threads:\n  io: 5\n", "f.yaml:3: section threads is given twice"},
         WrongConfig{"drain:\n  timeout: 1s\n  timeout: 2s\n", "f.yaml:5: drain.timeout is given twice"},
@@ -116,6 +117,15 @@ TEST(ConfigFile, ListAtTheTopIsRefused) {
   ServerOptions options;
   EXPECT_EQ(ParseConfig("f.yaml", "- a\n", &options).message(),
             "f.yaml:1: want a mapping of sections to their keys");
+}
+
+TEST(ConfigFile, StraySignsAreRefusedAndDoNotHang) {
+  for (const char* text : {",", "]", "}", "drain:\n  timeout: 1s\n,", "\n\n, a: 1"}) {
+    ServerOptions options;
+    const absl::Status refused = ParseConfig("f.yaml", text, &options);
+    EXPECT_TRUE(absl::IsInvalidArgument(refused)) << text << ": " << refused;
+    EXPECT_TRUE(absl::StartsWith(refused.message(), "f.yaml:")) << text << ": " << refused;
+  }
 }
 
 TEST(ConfigFile, MissingFileIsNotFound) {

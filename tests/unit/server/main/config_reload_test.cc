@@ -53,7 +53,8 @@ TEST_F(ConfigReloadTest, AppliesAndLogsWhatReloads) {
   const std::string log = Reload(std::string(kBegin) +
                                  "drain:\n  timeout: 3s\nlogging:\n  slow_request: 20ms\n"
                                  "  modules: rpc=debug\n");
-  EXPECT_THAT(log, HasSubstr(" info SIGHUP: drain.timeout is 3s now, was 10s (" + file_.path() + ":4)\n"));
+  EXPECT_THAT(
+      log, HasSubstr(" info [server] SIGHUP: drain.timeout is 3s now, was 10s (" + file_.path() + ":4)\n"));
   EXPECT_THAT(log, HasSubstr("logging.slow_request is 20ms now, was 1s (" + file_.path() + ":6)\n"));
   EXPECT_THAT(log, HasSubstr("logging.modules is rpc=debug now, was \"\" (" + file_.path() + ":7)\n"));
   EXPECT_EQ(applied_.drain_timeout_ms, 3000);
@@ -89,8 +90,10 @@ TEST_F(ConfigReloadTest, WhatNeedsARestartIsWarnedOfUntilThen) {
   for (int i = 0; i < 2; ++i) {
     const std::string log = Reload(std::string(kBegin) + "memory:\n  budget: 1GiB\nthreads:\n  io: 2\n");
     EXPECT_THAT(
-        log, HasSubstr(" warn SIGHUP: these need a restart and stay as they are: memory.budget (is 512MiB, " +
-                       file_.path() + ":4 says 1GiB), threads.io (is 8, " + file_.path() + ":6 says 2)\n"));
+        log,
+        HasSubstr(
+            " warn [server] SIGHUP: these need a restart and stay as they are: memory.budget (is 512MiB, " +
+            file_.path() + ":4 says 1GiB), threads.io (is 8, " + file_.path() + ":6 says 2)\n"));
   }
   EXPECT_EQ(reloader_->running().options.memory_budget_bytes, 512ull << 20);
   EXPECT_EQ(applied_.memory_budget_bytes, 512ull << 20);
@@ -100,13 +103,13 @@ TEST_F(ConfigReloadTest, WhatNeedsARestartIsWarnedOfUntilThen) {
 TEST_F(ConfigReloadTest, WrongFileChangesNothing) {
   Start();
   const std::string log = Reload(std::string(kBegin) + "drain:\n  timeout: 3s\nmemory:\n  budget: 1\n");
-  EXPECT_THAT(log, HasSubstr(" error SIGHUP: nothing changes, the config is wrong: " + file_.path() +
+  EXPECT_THAT(log, HasSubstr(" error [server] SIGHUP: nothing changes, the config is wrong: " + file_.path() +
                              ":6: memory.budget is 1B, want 128MiB"));
   EXPECT_EQ(applied_.drain_timeout_ms, 10'000);
   EXPECT_THAT(Reload("drain:\n  timeout: 3s\n"), HasSubstr("--data-dir is empty"));
   EXPECT_EQ(applied_.drain_timeout_ms, 10'000);
   file_.Remove();
-  EXPECT_THAT(Reload(), HasSubstr(" error SIGHUP: nothing changes"));
+  EXPECT_THAT(Reload(), HasSubstr(" error [server] SIGHUP: nothing changes"));
 }
 
 TEST_F(ConfigReloadTest, FlagsStayOverTheFile) {

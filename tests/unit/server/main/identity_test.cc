@@ -91,6 +91,17 @@ TEST_F(IdentityTest, SecondProcessIsRefused) {
   ExpectRefused(absl::StatusCode::kFailedPrecondition, "LOCK");
 }
 
+TEST_F(IdentityTest, WhetherAProcessHoldsItIsToldWithoutMakingIt) {
+  EXPECT_TRUE(CheckNotHeld(*fs_, "/data").ok());
+  EXPECT_FALSE(*fs_->Exists("/data/LOCK"));
+  {
+    const auto first = Open();
+    ASSERT_TRUE(first.ok());
+    EXPECT_EQ(CheckNotHeld(*fs_, "/data").code(), absl::StatusCode::kFailedPrecondition);
+  }
+  EXPECT_TRUE(CheckNotHeld(*fs_, "/data").ok());
+}
+
 TEST_F(IdentityTest, OtherPartitionCountIsRefused) {
   ASSERT_TRUE(Open().ok());
   request_.partitions = 32;
@@ -147,6 +158,27 @@ TEST_F(IdentityTest, ChangedContentIsDataLoss) {
   ExpectRefused(absl::StatusCode::kDataLoss, "checksum");
   ASSERT_TRUE(ReplaceFileDurably(*fs_, "/data/IDENTITY", text.substr(0, text.size() / 2)).ok());
   ExpectRefused(absl::StatusCode::kDataLoss, "JSON");
+}
+
+TEST_F(IdentityTest, DeepNestingIsDataLoss) {
+  ASSERT_TRUE(Open().ok());
+  const std::string deep(300'000, '[');
+  ASSERT_TRUE(ReplaceFileDurably(
+                  *fs_, "/data/IDENTITY",
+                  absl::StrCat("{\"format_version\": 1, \"checksum\": \"00000000\", \"servers\": ", deep,
+                               std::string(deep.size(), ']'), "}"))
+                  .ok());
+  ExpectRefused(absl::StatusCode::kDataLoss, "checksum");
+}
+
+TEST_F(IdentityTest, GenerationOfDurableRowsIsDataLoss) {
+  ASSERT_TRUE(Open().ok());
+  // What a server would have written, but for the number; the checksum was computed by another program.
+  ASSERT_TRUE(
+      ReplaceFileDurably(*fs_, "/data/GENERATION",
+                         "{\"checksum\": \"61fb05e0\", \"format_version\": 1, \"volatile_generation\": 0}\n")
+          .ok());
+  ExpectRefused(absl::StatusCode::kDataLoss, "volatile_generation");
 }
 
 TEST_F(IdentityTest, LostGenerationIsDataLoss) {

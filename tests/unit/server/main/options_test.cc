@@ -277,6 +277,7 @@ TEST(ListenAddress, FormsAndReach) {
   EXPECT_EQ(ParseListenAddress("x", "[::1]:7600")->ToString(), "[::1]:7600");
   EXPECT_TRUE(ParseListenAddress("x", "[::1]:7600")->is_loopback());
   EXPECT_TRUE(ParseListenAddress("x", "127.0.0.2:0")->is_loopback());
+  EXPECT_FALSE(ParseListenAddress("x", "[[::1]]:7600").ok());
   EXPECT_TRUE(ParseListenAddress("x", "localhost:1")->is_loopback());
   EXPECT_TRUE(ParseListenAddress("x", "unix:/a/b")->is_loopback());
   EXPECT_FALSE(ParseListenAddress("x", "128.0.0.1:1")->is_loopback());

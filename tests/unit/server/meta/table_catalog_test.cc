@@ -121,6 +121,17 @@ TEST_F(TableCatalogTest, IdsAreNeverUsedAgain) {
   EXPECT_EQ(second_.events, target_.events);
 }
 
+TEST_F(TableCatalogTest, ADropAskedAgainIsNotFoundOnlyOnceEveryServerHasDroppedTheTable) {
+  ASSERT_TRUE(catalog().CreateTable(Schema("a"), false).ok());
+  peers_.fail = absl::UnavailableError("server 1 (b:1) did not answer");
+  EXPECT_TRUE(absl::IsUnavailable(catalog().DropTable("a").status()));
+  EXPECT_TRUE(absl::IsUnavailable(catalog().DropTable("a").status())) << "server 1 still serves it";
+  EXPECT_EQ(second_.tables.size(), 1u);
+  peers_.fail = absl::OkStatus();
+  EXPECT_TRUE(absl::IsNotFound(catalog().DropTable("a").status()));
+  EXPECT_TRUE(second_.tables.empty());
+}
+
 TEST_F(TableCatalogTest, TakenNameIsAlreadyExists) {
   ASSERT_TRUE(catalog().CreateTable(Schema("a"), false).ok());
   EXPECT_EQ(catalog().CreateTable(Schema("a"), false).status().code(), absl::StatusCode::kAlreadyExists);
@@ -331,6 +342,18 @@ TEST_F(TableCatalogTest, BackgroundCatchesUpAtStartAndWhenAsked) {
 
 TEST_F(TableCatalogTest, WhatIsUnknownIsUnavailableUntilACatchUpSaysOtherwise) {
   EXPECT_EQ(catalog().CheckFresh().code(), absl::StatusCode::kUnavailable);
+  ASSERT_TRUE(catalog().SyncNow().ok());
+  EXPECT_TRUE(catalog().CheckFresh().ok());
+}
+
+TEST_F(TableCatalogTest, WhatIsUnknownIsUnavailableAfterACatchUpThatFailed) {
+  ASSERT_TRUE(catalog().SyncNow().ok());
+  ASSERT_TRUE(catalog().CheckFresh().ok());
+  target_.fail = absl::ResourceExhaustedError("log disk: no room");
+  ASSERT_TRUE(absl::IsUnavailable(catalog().CreateTable(Schema("a"), true).status()));
+  EXPECT_TRUE(absl::IsUnavailable(catalog().CheckFresh()))
+      << "the table exists, this server could not take it up";
+  target_.fail = absl::OkStatus();
   ASSERT_TRUE(catalog().SyncNow().ok());
   EXPECT_TRUE(catalog().CheckFresh().ok());
 }

@@ -16,6 +16,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/optimizer/kernels.h"
+#include "tests/unit/server/optimizer/special_floats.h"
 
 namespace rowhouse::server {
 namespace {
@@ -84,34 +85,9 @@ void TwinApply(OptimizerKind kind, const HyperParameters& h, const Row& g, Row* 
   }
 }
 
-std::vector<uint32_t> Bits(const Row& row) {
-  std::vector<uint32_t> bits;
-  for (float v : row) bits.push_back(std::bit_cast<uint32_t>(v));
-  return bits;
-}
-
-// One of: ordinary, tiny, denormal, huge, zero of either sign, NaN of either sign and any payload, infinity.
-float Draw(std::mt19937_64& random, bool special) {
-  const uint64_t bits = random();
-  const float ordinary = (static_cast<float>(bits & 0xFFFFFF) - 8388608.0f) * 0x1p-23f;
-  if (!special) return ordinary;
-  switch ((bits >> 32) % 10) {
-    case 0:
-      return ordinary * 1e-30f;
-    case 1:
-      return std::bit_cast<float>(static_cast<uint32_t>(bits & 0x807FFFFF));
-    case 2:
-      return ordinary * 3e38f;
-    case 3:
-      return std::bit_cast<float>(static_cast<uint32_t>(bits & 0x80000000));
-    case 4:
-      return std::bit_cast<float>(static_cast<uint32_t>(bits & 0x807FFFFF) | 0x7F800001);
-    case 5:
-      return std::bit_cast<float>(static_cast<uint32_t>(bits & 0x80000000) | 0x7F800000);
-    default:
-      return ordinary;
-  }
-}
+// Every test below runs with each instruction set of this machine.
+class Optimizers : public EachTarget {};
+INSTANTIATE_TEST_SUITE_P(All, Optimizers, testing::ValuesIn(SupportedKernels()), TargetOf);
 
 constexpr OptimizerKind kKinds[] = {OptimizerKind::kSgd, OptimizerKind::kAdagrad,
                                     OptimizerKind::kRowwiseAdagrad};
@@ -130,7 +106,7 @@ void CompareWithTwin(OptimizerKind kind, uint32_t dim, bool special, uint64_t se
   const float epsilons[] = {1e-10f, 0.0f, 1e-8f};
   const HyperParameters hyper{.learning_rate = rates[random() % 4], .epsilon = epsilons[random() % 3]};
   Row weights(dim);
-  for (float& w : weights) w = TwinStore(Draw(random, special));
+  for (float& w : weights) w = TwinStore(DrawFloat(random, special));
   Row state = InitialState(kind, dim, random() % 2 == 0 ? 0.0f : 0.1f);
   Row twin_weights = weights;
   Row twin_state = state;
@@ -138,7 +114,7 @@ void CompareWithTwin(OptimizerKind kind, uint32_t dim, bool special, uint64_t se
     Row gradient(dim);
     // Now and then a quiet row, so that sums that are zero or merely tiny are met.
     const int mood = static_cast<int>(random() % 4);
-    for (float& g : gradient) g = mood == 0 ? 0.0f : Draw(random, special) * (mood == 1 ? 1e-25f : 1.0f);
+    for (float& g : gradient) g = mood == 0 ? 0.0f : DrawFloat(random, special) * (mood == 1 ? 1e-25f : 1.0f);
     GetOptimizer(kind)->Apply(hyper, dim, gradient.data(), weights.data(), state.data());
     TwinApply(kind, hyper, gradient, &twin_weights, &twin_state);
     ASSERT_EQ(Bits(weights), Bits(twin_weights));
@@ -146,9 +122,9 @@ void CompareWithTwin(OptimizerKind kind, uint32_t dim, bool special, uint64_t se
   }
 }
 
-TEST(Optimizer, AgreesWithItsScalarTwinInEveryBit) {
+TEST_P(Optimizers, AgreesWithItsScalarTwinInEveryBit) {
   for (OptimizerKind kind : kKinds) {
-    for (uint32_t dim : {1, 7, 16, 39, 64, 257}) {
+    for (uint32_t dim : {1, 7, 15, 16, 17, 39, 64, 128, 255}) {
       for (uint64_t seed = 1; seed <= 200; ++seed) {
         CompareWithTwin(kind, dim, /*special=*/seed % 2 == 0, seed);
         if (testing::Test::HasFatalFailure()) return;
@@ -157,7 +133,7 @@ TEST(Optimizer, AgreesWithItsScalarTwinInEveryBit) {
   }
 }
 
-TEST(Optimizer, UnalignedRowsGiveTheSameBits) {
+TEST_P(Optimizers, UnalignedRowsGiveTheSameBits) {
   constexpr uint32_t kDim = 39;
   for (OptimizerKind kind : kKinds) {
     for (int shift = 0; shift < 4; ++shift) {
@@ -180,7 +156,7 @@ struct Golden {
   double after[3][2];
 };
 
-TEST(Optimizer, MatchesTheGoldenSteps) {
+TEST_P(Optimizers, MatchesTheGoldenSteps) {
   // Three steps of lr 0.1 from (1, -2); float64 values of torch 1.13 (SGD, Adagrad) and of the formula
   // (row-wise).
   const Golden goldens[] = {
@@ -211,7 +187,7 @@ TEST(Optimizer, MatchesTheGoldenSteps) {
   }
 }
 
-TEST(Optimizer, SummedDuplicatesAreSquaredOnce) {
+TEST_P(Optimizers, SummedDuplicatesAreSquaredOnce) {
   // Gradients 3 and 4 of one id are 7 when they arrive here: the accumulator is 49.
   Row weights = {0}, state = InitialState(OptimizerKind::kAdagrad, 1, 0);
   const float gradient = 7;
@@ -220,7 +196,7 @@ TEST(Optimizer, SummedDuplicatesAreSquaredOnce) {
   EXPECT_EQ(weights[0], -0.5f);
 }
 
-TEST(Optimizer, ZeroDivisorLeavesWeightsAsTheyAre) {
+TEST_P(Optimizers, ZeroDivisorLeavesWeightsAsTheyAre) {
   for (OptimizerKind kind : {OptimizerKind::kAdagrad, OptimizerKind::kRowwiseAdagrad}) {
     for (float gradient : {0.0f, -0.0f, 1e-30f, -1e-30f}) {  // the square of the last two is zero
       const Row gradients(20, gradient);
@@ -235,7 +211,7 @@ TEST(Optimizer, ZeroDivisorLeavesWeightsAsTheyAre) {
   }
 }
 
-TEST(Optimizer, StoresOneNaN) {
+TEST_P(Optimizers, StoresOneNaN) {
   for (OptimizerKind kind : kKinds) {
     const Row gradients(17, std::bit_cast<float>(0xFFC12345u));
     Row weights(17, 1.0f), state = InitialState(kind, 17, 0);
@@ -245,7 +221,7 @@ TEST(Optimizer, StoresOneNaN) {
   }
 }
 
-TEST(Optimizer, TreeSumAddsLanesInTheWrittenOrder) {
+TEST_P(Optimizers, TreeSumAddsLanesInTheWrittenOrder) {
   // Squares: element 0 is 2^24, elements 1..15 are 1. In ascending order every 1 would be lost; in the tree
   // only the lane that meets 2^24 alone (lane 8) is.
   Row gradient(16, 1.0f);
@@ -257,7 +233,7 @@ TEST(Optimizer, TreeSumAddsLanesInTheWrittenOrder) {
   EXPECT_EQ(TreeSumOfSquares(0, nullptr), 0.0f);
 }
 
-TEST(Optimizer, StateSizesAndNames) {
+TEST(OptimizerFactory, StateSizesAndNames) {
   EXPECT_EQ(GetOptimizer(OptimizerKind::kSgd)->StateFloats(7), 0u);
   EXPECT_EQ(GetOptimizer(OptimizerKind::kAdagrad)->StateFloats(7), 7u);
   EXPECT_EQ(GetOptimizer(OptimizerKind::kRowwiseAdagrad)->StateFloats(7), 1u);
@@ -288,16 +264,22 @@ TEST(FloatingPointMode, SetsTheModeAndPutsTheCallersBack) {
   EXPECT_EQ(after, foreign);
 }
 
-TEST(FloatingPointMode, UpdatesInsideItGiveTheSameBitsWhateverTheCallersMode) {
-  const Row gradient = {3e-39f, 0.1f, -1e-41f};
-  Row plain = {1e-39f, 0.3f, 2e-40f}, state;
+TEST_P(Optimizers, UpdatesInsideFloatingPointModeGiveTheSameBitsWhateverTheCallersMode) {
+  constexpr uint32_t kDim = 39;
+  const float gradients[] = {3e-39f, 0.1f, -1e-41f}, weights[] = {1e-39f, 0.3f, 2e-40f};
+  Row gradient(kDim), plain(kDim), state;
+  for (uint32_t i = 0; i < kDim; ++i) {
+    gradient[i] = gradients[i % 3];
+    plain[i] = weights[i % 3];
+  }
   Row guarded = plain;
-  GetOptimizer(OptimizerKind::kSgd)->Apply({0.3f, 0}, 3, gradient.data(), plain.data(), state.data());
+  const Optimizer& sgd = *GetOptimizer(OptimizerKind::kSgd);
+  sgd.Apply({0.3f, 0}, kDim, gradient.data(), plain.data(), state.data());
   const uint32_t before = _mm_getcsr();
   _mm_setcsr(0x1F80 | 0x8040 | 0x4000);
   {
     FloatingPointMode mode;
-    GetOptimizer(OptimizerKind::kSgd)->Apply({0.3f, 0}, 3, gradient.data(), guarded.data(), state.data());
+    sgd.Apply({0.3f, 0}, kDim, gradient.data(), guarded.data(), state.data());
   }
   _mm_setcsr(before);
   EXPECT_EQ(Bits(guarded), Bits(plain));

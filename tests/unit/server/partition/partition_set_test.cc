@@ -30,6 +30,24 @@ struct HalfNode {
   std::vector<Id> owned, foreign;
 };
 
+TEST(PartitionSet, AnImageBeginsBeforeAPushThatTheLogRefused) {
+  NodeDisk disk;
+  Node node({.partitions = 1}, &disk);
+  ASSERT_TRUE(node.Start().ok());
+  ASSERT_TRUE(node.CreateTable(AdagradSchema(1, 3)).ok());
+  const auto values = ValuesFor({5}, 3);
+  ExpectAllOk(node.Push(PushBuilder(1, 1).Add(1, {5}, values).request()));
+  disk.files->SetCapacity(1);
+  ExpectAllFail(node.Push(PushBuilder(1, 2).Add(1, {5}, values).request()),
+                absl::StatusCode::kResourceExhausted);
+  disk.files->SetCapacity(1ull << 30);
+  const auto image = node.partitions().BeginImage();
+  ASSERT_TRUE(image.ok()) << image.status();
+  const auto cut = node.partitions().Cut();
+  ASSERT_TRUE(cut.ok()) << cut.status();
+  EXPECT_LE(image->begin_lsns[0], cut->lsns[0]) << "a checkpoint like that cannot be read";
+}
+
 TEST(PartitionSet, PushAndPullFailJustForPartitionsOfAnotherServer) {
   HalfNode h;
   ASSERT_FALSE(h.owned.empty());

@@ -201,7 +201,12 @@ TEST(Partition, StateComesBackWholeAndADamagedOneIsRefused) {
   }
   EXPECT_FALSE(r.Make()->LoadState(Bytes(state + "x")).ok());
   EXPECT_TRUE(absl::IsDataLoss(r.Make()->LoadState(Bytes('\0' + state.substr(1)))));
-  EXPECT_TRUE(absl::IsFailedPrecondition(r.Make()->LoadState(Bytes('\2' + state.substr(1)))));
+  EXPECT_TRUE(absl::IsFailedPrecondition(r.Make()->LoadState(Bytes('\3' + state.substr(1)))));
+  // A state of format 1 said nothing of erasures: as if the last record had been one.
+  const std::string first_format = '\1' + state.substr(1, 28) + state.substr(37);
+  auto older = r.Make();
+  ASSERT_TRUE(older->LoadState(Bytes(first_format)).ok());
+  EXPECT_EQ(older->last_erase_lsn(), swept);
   EXPECT_TRUE(absl::IsFailedPrecondition(r.Make(78)->LoadState(Bytes(state))));
   EXPECT_TRUE(absl::IsFailedPrecondition(r.Make(77, 0)->LoadState(Bytes(state))));
 }

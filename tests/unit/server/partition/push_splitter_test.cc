@@ -148,6 +148,19 @@ TEST(PushSplitter, FiniteRowsThatAddUpToInfinityAreLeftOut) {
   EXPECT_EQ(split.parts[0].part.slices[0].ids[0], 2u);
 }
 
+TEST(PushSplitter, BadRowsGoBeforeSumsAreJudged) {
+  Request request;
+  // Id 1 adds up to an infinity; id 2 is good without its first row; id 3 would be an infinity with its
+  // second.
+  request.Add(Schema(1, 1), {1, 2, 1, 3, 2, 3, 3}, {3e38f, kNan, 3e38f, 3e38f, 5, INFINITY, 1e37f});
+  const SplitPush split = request.Split(0);
+  EXPECT_EQ(SkippedRows(split), 3u);
+  const PushSlice& slice = split.parts[0].part.slices[0];
+  EXPECT_EQ(std::vector<Id>(slice.ids.begin(), slice.ids.end()), (std::vector<Id>{3, 2}));
+  EXPECT_EQ(std::vector<float>(slice.values.begin(), slice.values.end()),
+            (std::vector<float>{3e38f + 1e37f, 5}));
+}
+
 TEST(PushSplitter, NansStayWhereTheTableAllowsThem) {
   Request request;
   TableSchema schema = Schema(1, 1);

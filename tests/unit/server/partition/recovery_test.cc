@@ -283,7 +283,7 @@ TEST(Recovery, ASweepRemovesSegmentsAndNeitherRowsNorSeqsAreForgotten) {
   const auto ids = IdsUpTo(500);
   ASSERT_TRUE(m.node->partitions().SweepAll().ok());
   EXPECT_EQ(m.node->partitions().stats().log.segments, 1u);
-  EXPECT_EQ(m.disk.files->List("/log").value().size(), 1u);
+  EXPECT_EQ(m.disk.files->List("/log").value().size(), 2u) << "and the note of what was removed";
   ASSERT_TRUE(m.Crash(0, true).ok());
   EXPECT_EQ(m.node->Rows(1), oracle.Bits());
   for (PushSeq seq = 1; seq <= last; ++seq) {
@@ -375,6 +375,27 @@ TEST(Recovery, SpillOlderThanTheLogIsRefusedAlsoAfterARestart) {
   other.files = std::move(m.disk.files);
   Node node(m.options, &other);
   EXPECT_TRUE(absl::IsDataLoss(node.Start()));
+}
+
+// What spill lacks no record that is left would tell.
+TEST(Recovery, SpillOlderThanTheLogIsRefusedAlsoWithoutAPushAfterIt) {
+  Machine m({.partitions = 4, .segment_bytes = 64 << 10});
+  ASSERT_TRUE(m.node->CreateTable(AdagradSchema(1, 8)).ok());
+  RowOracle oracle(AdagradSchema(1, 8));
+  FillSegments(m, &oracle);
+  ASSERT_TRUE(m.node->partitions().SweepAll().ok());
+  ASSERT_TRUE(m.Restart().ok());  // the log begins anew
+  ASSERT_TRUE(m.node->partitions().SweepAll().ok());
+  EXPECT_EQ(m.node->partitions().stats().log.segments, 1u);
+  ASSERT_TRUE(m.Restart().ok());
+  EXPECT_EQ(m.node->Rows(1), oracle.Bits());
+  m.node.reset();
+  NodeDisk other;
+  other.files = std::move(m.disk.files);
+  Node node(m.options, &other);
+  const absl::Status started = node.Start();
+  EXPECT_TRUE(absl::IsDataLoss(started)) << started;
+  EXPECT_NE(started.message().find("was removed up to LSN"), std::string::npos) << started;
 }
 
 }  // namespace

@@ -104,6 +104,20 @@ TEST(WriterWindow, EncodedWindowComesBack) {
   EXPECT_TRUE(back->IsDead(4));
 }
 
+TEST(WriterWindow, WritersTwiceOrOutOfOrderAreDataLoss) {
+  WriterWindow window;
+  window.MarkApplied(Applied(3, 10, 8));
+  window.MarkApplied(Applied(5, 10, 8));
+  const std::string whole = window.Encode();
+  const size_t second = whole.rfind('\5');  // the id of the second writer, in eight bytes
+  ASSERT_NE(second, std::string::npos);
+  for (const char other : {'\3', '\2'}) {
+    std::string damaged = whole;
+    damaged[second] = other;
+    EXPECT_TRUE(absl::IsDataLoss(WriterWindow::Decode(Bytes(damaged)).status()));
+  }
+}
+
 TEST(WriterWindow, EveryTruncationAndTrailingByteIsDataLoss) {
   WriterWindow window;
   window.RaiseFloor({.floor = 2, .dead = {4}});

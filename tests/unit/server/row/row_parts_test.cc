@@ -59,6 +59,7 @@ TEST_F(SlabArenaTest, SlotsAreDistinctAlignedAndCounted) {
   for (const uint32_t slot : slots) {
     ASSERT_NE(slot, 0u);
     uint8_t* row = arena_->Row(slot);
+    ASSERT_EQ(arena_->SlotOf(row), slot);
     ASSERT_EQ(reinterpret_cast<uintptr_t>(row) % 4, 0u);
     if (!rows.empty() && rows.upper_bound(row) != rows.begin()) {
       ASSERT_GE(row - *std::prev(rows.upper_bound(row)), 100);
@@ -124,6 +125,23 @@ TEST(SlabArena, LargeRowsGetLargeChunks) {
   for (const uint32_t slot : slots) std::memset(arena->Row(slot), 1, 786'448);
 }
 
+// All hashes, by walks over a hundred positions; each walk's are between where it began and where the next
+// does.
+std::vector<uint64_t> WalkAll(const IndexSegment& segment) ABSL_SHARED_LOCKS_REQUIRED(segment.lock) {
+  std::vector<uint64_t> walked;
+  uint64_t from = segment.first_hash();
+  for (bool end = false; !end;) {
+    const size_t begin = walked.size();
+    const uint64_t next = segment.Walk(
+        from, 100, [&](const IndexEntry&, uint64_t h) { walked.push_back(h); }, &end);
+    std::sort(walked.begin() + static_cast<ptrdiff_t>(begin), walked.end());
+    EXPECT_TRUE(end || walked.empty() || walked.back() < next);
+    EXPECT_TRUE(begin == walked.size() || walked[begin] >= from);
+    from = next;
+  }
+  return walked;
+}
+
 // Against a map, at all loads, with collisions, in a partition that is not the first.
 TEST(IndexSegment, AgreesWithAMapAndWalksInOrder) {
   for (const uint32_t bits : {0u, 3u, 14u}) {
@@ -134,6 +152,8 @@ TEST(IndexSegment, AgreesWithAMapAndWalksInOrder) {
     context.hash_key = Mix64(uint64_t{5} + kGoldenGamma);
     context.partition_bits = bits;
     context.budget = &budget;
+    context.blocks =
+        SlabArena::Create(kIndexBlockBytes, 64 << 10, false, &budget, SlabArena::Use::kIndex).value();
     const PartitionId partition = bits == 0 ? 0 : (1u << bits) - 2;
     {
       IndexSegment segment;
@@ -141,12 +161,14 @@ TEST(IndexSegment, AgreesWithAMapAndWalksInOrder) {
       SegmentWriterLock hold(&segment.lock);
       std::mt19937_64 random(bits + 1);
       std::map<uint64_t, std::pair<Id, uint32_t>> oracle;  // by hash
-      for (int step = 0; step < 12'000; ++step) {
+      uint32_t most_used = 0;
+      for (int step = 0; step < 30'000; ++step) {
         // Half of the hashes lie in a thousandth of the partition, some at its very end.
         uint64_t hash = bits == 0 ? random() : uint64_t{partition} << (64 - bits) | random() >> bits;
         if (random() % 2 == 0)
           hash = segment.last_hash() - random() % ((segment.last_hash() - segment.first_hash()) / 1000);
-        const bool growing = step % 4'000 < 2'600;
+        // To an array, to blocks, and back again, to and fro.
+        const bool growing = step < 15'000 ? step % 4'000 < 3'200 : step % 4'000 < 400;
         if (growing || oracle.empty()) {
           const Id id = IdOfRoutingHash(5, hash);
           ASSERT_EQ(context.Hash(id), RoutingHash(5, id));
@@ -166,27 +188,22 @@ TEST(IndexSegment, AgreesWithAMapAndWalksInOrder) {
           segment.Shrink();
         }
         ASSERT_EQ(segment.used(), oracle.size());
+        most_used = std::max(most_used, segment.used());
         if (step % 1'000 != 0) continue;
-        std::vector<uint64_t> walked;
-        uint64_t from = segment.first_hash();
-        for (bool end = false; !end;) {
-          const size_t begin = walked.size();
-          const uint64_t next = segment.Walk(
-              from, 100, [&](const IndexEntry&, uint64_t h) { walked.push_back(h); }, &end);
-          std::sort(walked.begin() + static_cast<ptrdiff_t>(begin), walked.end());
-          if (!end) {
-            ASSERT_TRUE(walked.empty() || walked.back() < next);
-          }
-          ASSERT_TRUE(begin == walked.size() || walked[begin] >= from);
-          from = next;
-        }
+        const std::vector<uint64_t> walked = WalkAll(segment);
         ASSERT_EQ(walked.size(), oracle.size());
         ASSERT_TRUE(std::equal(walked.begin(), walked.end(), oracle.begin(),
                                [](uint64_t h, const auto& o) { return h == o.first; }));
       }
+      EXPECT_GT(most_used, 7'000u) << "in blocks";
+      EXPECT_LT(segment.used(), 1'000u);
+      EXPECT_LT(context.bytes, 40'000u) << "memory is given back";
     }
-    EXPECT_EQ(ledger.Get(MemoryLine::kRowIndex).bytes, 0u);
     EXPECT_EQ(context.bytes, 0u);
+    context.blocks->ReleaseEmptyChunks();
+    EXPECT_EQ(context.blocks->CommittedSlots(), 0u);
+    context.blocks.reset();
+    EXPECT_EQ(ledger.Get(MemoryLine::kRowIndex).bytes, 0u);
   }
 }
 
@@ -206,6 +223,53 @@ TEST(IndexSegment, GrowthThatDoesNotFitTheBudgetChangesNothing) {
   EXPECT_EQ(id, 6u);
   EXPECT_EQ(ledger.Get(MemoryLine::kRowIndex).bytes, 8u * 20 + 16);
   for (Id known = 0; known < id; ++known) EXPECT_NE(segment.Find(known, context.Hash(known)), nullptr);
+}
+
+TEST(IndexSegment, BlocksThatDoNotFitTheBudgetChangeNothing) {
+  MemoryLedger ledger;
+  RowBudget budget(300'000, 0, &ledger);
+  IndexContext context;
+  context.hash_key = Mix64(9);
+  context.budget = &budget;
+  context.blocks =
+      SlabArena::Create(kIndexBlockBytes, 40 << 10, false, &budget, SlabArena::Use::kIndex).value();
+  IndexSegment segment;
+  segment.Init(&context, 0);
+  SegmentWriterLock hold(&segment.lock);
+  Id id = 0;
+  for (; segment.MakeRoom(); ++id) {
+    ASSERT_LT(id, 15'000u);
+    segment.Insert(id, context.Hash(id), static_cast<uint32_t>(id + 1));
+  }
+  EXPECT_GT(id, 4'096u) << "in blocks";
+  EXPECT_EQ(segment.used(), id);
+  EXPECT_FALSE(segment.MakeRoom());
+  for (Id known = 0; known < id; ++known) {
+    const IndexEntry* entry = segment.Find(known, context.Hash(known));
+    ASSERT_NE(entry, nullptr) << known;
+    EXPECT_EQ(entry->slot, known + 1);
+  }
+}
+
+TEST(IndexSegment, PushesRaiseOnlyChangedColdRowsAndOnce) {
+  MemoryLedger ledger;
+  RowBudget budget(400, 0, &ledger);
+  IndexContext context;
+  context.budget = &budget;
+  IndexSegment segment;
+  segment.Init(&context, 0);
+  SegmentWriterLock hold(&segment.lock);
+  ASSERT_TRUE(segment.MakeRoom());
+  IndexEntry* entry = segment.Insert(7, context.Hash(7), 1);
+  const auto recency_after = [&](Lsn lsn) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    segment.SetUpdated(entry, lsn);
+    return entry->flags & IndexEntry::kRecencyMask;
+  };
+  EXPECT_EQ(recency_after(1), 0);  // the push after the pull that brought it
+  EXPECT_EQ(recency_after(2), 1);
+  EXPECT_EQ(recency_after(3), 1);
+  entry->Touch();
+  EXPECT_EQ(recency_after(4), 3);
 }
 
 TEST(IndexEntry, HoldsLsnsOf48BitsAndRaisesRecencyInTwoSteps) {

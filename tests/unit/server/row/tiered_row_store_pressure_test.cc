@@ -117,39 +117,84 @@ TEST(TieredRowStorePressure, AScanOfColdRowsDoesNotPushOutHotOnes) {
   EXPECT_LT(misses, 100u);
 }
 
-// One of each row in an oracle kept outside; every operation is checked at once.
-void RunModel(uint64_t seed) {
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::mt19937_64 random(seed);
-  const auto pick = [&](uint64_t n) { return random() % n; };
-  RowStoreHarness h(128 << 10, static_cast<uint32_t>(pick(3)));
-  h.AddTable(1, 3);
-  h.AddTable(2, 40, 40, /*zeros=*/true);
-  h.AddTable(3, 17, 1);
+// A training step's pull and push of a row are one use: rows that are seen once do not push out those that
+// are seen in every step.
+TEST(TieredRowStorePressure, TrainingOnRareRowsDoesNotPushOutHotOnes) {
+  RowStoreHarness h(1 << 20);
+  h.AddTable(1, 64);
   h.Open();
-  std::map<std::pair<TableId, Id>, uint32_t> oracle;
-  uint32_t version = 0;
-  const auto ids_of = [&](size_t most, bool distinct) {
-    std::vector<Id> ids;
-    const Id base = pick(3) == 0 ? 0 : pick(1500);
-    for (size_t n = 1 + pick(most); n > 0; --n)
-      ids.push_back((base + pick(pick(2) == 0 ? 100 : 1500)) % 1500);
-    if (distinct) {
-      std::sort(ids.begin(), ids.end());
-      ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-      std::shuffle(ids.begin(), ids.end(), random);
+  for (Id first = 0; first < 20'000; first += 200) ASSERT_TRUE(h.Push(1, IdRange(first, 200), 1).ok());
+  uint32_t version = 1;
+  const auto step = [&](const std::vector<Id>& ids, size_t* misses) {
+    const auto pulled = h.Pull(1, ids);
+    ASSERT_TRUE(pulled.ok() && h.Push(1, ids, ++version).ok());
+    *misses += pulled->misses;
+  };
+  const std::vector<Id> hot = IdRange(0, 1000);
+  size_t hot_misses = 0, rare_misses = 0;
+  for (int round = 0; round < 5; ++round) step(hot, &hot_misses);
+  hot_misses = 0;
+  for (Id rare = 1000; rare < 19'000; rare += 100) {
+    if (rare % 6000 == 0) step(hot, &hot_misses);
+    step(IdRange(rare, 100), &rare_misses);
+  }
+  EXPECT_GT(rare_misses, 17'000u);  // of 18,000: some of the first steps are in memory from the beginning
+  EXPECT_LT(hot_misses, 300u);      // of 3,000
+}
+
+// One of each row in an oracle kept outside; every operation is checked at once.
+class Model {
+ public:
+  explicit Model(uint64_t seed) : random_(seed), h_(128 << 10, static_cast<uint32_t>(Pick(3))) {
+    h_.AddTable(1, 3);
+    h_.AddTable(2, 40, 40, /*zeros=*/true);
+    h_.AddTable(3, 17, 1);
+    h_.Open();
+  }
+
+  void Run() {
+    for (int step = 0; step < 1500; ++step) {
+      Step(static_cast<TableId>(1 + Pick(3)), Pick(100));
+      ASSERT_FALSE(testing::Test::HasFatalFailure()) << "step " << step;
+      ASSERT_LE(h_.RowMemory(), h_.options.memory_bytes);
     }
+    for (TableId table = 1; table <= 3; ++table) {
+      CheckScan(table);
+      CheckPull(table, IdRange(0, kIds));
+    }
+    EXPECT_GT(h_.spill.reads, 100u);
+    EXPECT_GT(h_.spill.written, 100u);
+  }
+
+ private:
+  static constexpr Id kIds = 1500;
+
+  uint64_t Pick(uint64_t n) { return random_() % n; }
+
+  std::vector<Id> AnyIds(size_t most) {
+    std::vector<Id> ids;
+    const Id base = Pick(3) == 0 ? 0 : Pick(kIds);
+    for (size_t n = 1 + Pick(most); n > 0; --n)
+      ids.push_back((base + Pick(Pick(2) == 0 ? 100 : kIds)) % kIds);
     return ids;
-  };
-  const auto expected = [&](TableId table, Id id) {
-    const auto it = oracle.find({table, id});
-    return it == oracle.end() ? 0u : it->second;
-  };
-  const auto check_pull = [&](TableId table, const std::vector<Id>& ids) {
-    const auto pulled = h.Pull(table, ids);
+  }
+  std::vector<Id> DistinctIds(size_t most) {
+    std::vector<Id> ids = AnyIds(most);
+    std::sort(ids.begin(), ids.end());
+    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+    std::shuffle(ids.begin(), ids.end(), random_);
+    return ids;
+  }
+  uint32_t Expected(TableId table, Id id) const {
+    const auto it = oracle_.find({table, id});
+    return it == oracle_.end() ? 0u : it->second;
+  }
+
+  void CheckPull(TableId table, const std::vector<Id>& ids) {
+    const auto pulled = h_.Pull(table, ids);
     ASSERT_TRUE(pulled.ok()) << pulled.status();
     for (size_t i = 0; i < ids.size(); ++i) {
-      const uint32_t want = expected(table, ids[i]);
+      const uint32_t want = Expected(table, ids[i]);
       ASSERT_EQ(pulled->stored[i], want != 0) << "table " << table << " id " << ids[i];
       if (want == 0 && table == 2) {
         ASSERT_EQ(pulled->values[i * 40], 0.0f);
@@ -157,80 +202,87 @@ void RunModel(uint64_t seed) {
         ASSERT_EQ(pulled->versions[i], want) << "table " << table << " id " << ids[i];
       }
     }
-  };
-  const auto check_scan = [&](TableId table) {
-    std::map<Id, uint32_t> seen;
-    for (const PartitionId p : h.options.owned) {
+  }
+
+  void CheckScan(TableId table) {
+    std::map<Id, uint32_t> seen, want;
+    for (const PartitionId p : h_.options.owned) {
       uint64_t from = 0;
       bool more = true;
-      const size_t page = 1 + pick(400);
+      const size_t page = 1 + Pick(400);
       while (more) {
-        const auto next = h.store->Scan(
+        const auto next = h_.store->Scan(
             table, p, from, page,
             [&](const ScannedRow& row) {
-              seen[row.id] = h.tables[table].factory->VersionOf(row.id, row.row.data()).value_or(~0u);
+              seen[row.id] = h_.tables[table].factory->VersionOf(row.id, row.row.data()).value_or(~0u);
             },
             &more);
         ASSERT_TRUE(next.ok());
         from = *next;
       }
     }
-    std::map<Id, uint32_t> want;
-    for (const auto& [key, v] : oracle) {
+    for (const auto& [key, v] : oracle_) {
       if (key.first == table) want[key.second] = v;
     }
     ASSERT_EQ(seen, want);
-    ASSERT_EQ(h.store->Stats(table).stored_rows, want.size());
-  };
-  for (int step = 0; step < 1500; ++step) {
-    const TableId table = static_cast<TableId>(1 + pick(3));
-    const uint64_t what = pick(100);
-    if (what < 40) {
-      check_pull(table, ids_of(60, false));
-    } else if (what < 75) {
-      const std::vector<Id> ids = ids_of(40, true);
-      ASSERT_TRUE(h.Push(table, ids, ++version).ok());
-      for (const Id id : ids) oracle[{table, id}] = version;
-    } else if (what < 85) {
-      const std::vector<Id> ids = ids_of(30, true);
-      ASSERT_TRUE(h.Erase(table, ids).ok());
-      for (const Id id : ids) oracle.erase({table, id});
-    } else if (what < 88) {
-      check_scan(table);
-    } else if (what < 92) {
-      ASSERT_TRUE(h.store->WriteBack(static_cast<PartitionId>(pick(h.options.owned.size())), {}).ok());
-    } else if (what < 96) {
-      h.store->Prefetch(table, ids_of(60, false));
-    } else if (what < 99) {
-      const std::vector<Id> ids = ids_of(30, true);
-      for (const auto& [p, part] : h.Split(table, ids)) {
-        const RowBatch batch{table, p, part};
-        ASSERT_TRUE(h.store->Pin(absl::MakeConstSpan(&batch, 1)).ok());
-        h.store->Unpin(batch);
-      }
-    } else if (pick(4) == 0) {
-      ASSERT_TRUE(h.WriteBackAll().ok());
-      std::map<std::pair<TableId, PartitionId>, uint64_t> counts;
-      for (const auto& [id, t] : h.tables) {
-        for (const PartitionId p : h.options.owned) counts[{id, p}] = h.store->StoredRows(id, p);
-      }
-      h.Reopen();
-      for (const auto& [key, n] : counts)
-        h.store->AddStoredRows(key.first, key.second, static_cast<int64_t>(n));
+    ASSERT_EQ(h_.store->Stats(table).stored_rows, want.size());
+  }
+
+  void PinAndUnpin(TableId table) {
+    for (const auto& [p, part] : h_.Split(table, DistinctIds(30))) {
+      const RowBatch batch{table, p, part};
+      ASSERT_TRUE(h_.store->Pin(absl::MakeConstSpan(&batch, 1)).ok());
+      h_.store->Unpin(batch);
     }
-    ASSERT_FALSE(testing::Test::HasFatalFailure()) << "step " << step;
-    ASSERT_LE(h.RowMemory(), h.options.memory_bytes);
   }
-  for (TableId table = 1; table <= 3; ++table) {
-    check_scan(table);
-    check_pull(table, IdRange(0, 1500));
+
+  // The numbers of stored rows are kept by the partitions, over a restart too.
+  void Restart() {
+    ASSERT_TRUE(h_.WriteBackAll().ok());
+    std::map<std::pair<TableId, PartitionId>, uint64_t> counts;
+    for (const auto& [id, t] : h_.tables) {
+      for (const PartitionId p : h_.options.owned) counts[{id, p}] = h_.store->StoredRows(id, p);
+    }
+    h_.Reopen();
+    for (const auto& [key, n] : counts)
+      h_.store->AddStoredRows(key.first, key.second, static_cast<int64_t>(n));
   }
-  EXPECT_GT(h.spill.reads, 100u);
-  EXPECT_GT(h.spill.written, 100u);
-}
+
+  void Step(TableId table, uint64_t what) {
+    if (what < 40) {
+      CheckPull(table, AnyIds(60));
+    } else if (what < 75) {
+      const std::vector<Id> ids = DistinctIds(40);
+      ASSERT_TRUE(h_.Push(table, ids, ++version_).ok());
+      for (const Id id : ids) oracle_[{table, id}] = version_;
+    } else if (what < 85) {
+      const std::vector<Id> ids = DistinctIds(30);
+      ASSERT_TRUE(h_.Erase(table, ids).ok());
+      for (const Id id : ids) oracle_.erase({table, id});
+    } else if (what < 88) {
+      CheckScan(table);
+    } else if (what < 92) {
+      ASSERT_TRUE(h_.store->WriteBack(static_cast<PartitionId>(Pick(h_.options.owned.size())), {}).ok());
+    } else if (what < 96) {
+      h_.store->Prefetch(table, AnyIds(60));
+    } else if (what < 99) {
+      PinAndUnpin(table);
+    } else if (Pick(4) == 0) {
+      Restart();
+    }
+  }
+
+  std::mt19937_64 random_;
+  RowStoreHarness h_;
+  std::map<std::pair<TableId, Id>, uint32_t> oracle_;
+  uint32_t version_ = 0;
+};
 
 TEST(TieredRowStorePressure, RandomOperationsAgreeWithAnOracle) {
-  for (uint64_t seed = 1; seed <= 6; ++seed) RunModel(seed);
+  for (uint64_t seed = 1; seed <= 6; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Model(seed).Run();
+  }
 }
 
 // Many threads. Row versions go up; every fifth is a deletion. lower/upper bound what a reader may see.

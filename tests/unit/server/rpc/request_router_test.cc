@@ -6,6 +6,7 @@
 
 #include <sstream>
 
+#include "common/logging.h"
 #include "tests/unit/server/rpc/router_fixture.h"
 
 namespace rowhouse::server {
@@ -109,11 +110,10 @@ TEST_F(RequestRouterTest, ScanWalksInPagesAndDeleteAndExpireRemove) {
 // What is logged while it lives.
 class LogCapture {
  public:
-  LogCapture() : before_(spdlog::default_logger()) {
-    spdlog::set_default_logger(std::make_shared<spdlog::logger>(
-        "rowhouse", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_)));
-  }
-  ~LogCapture() { spdlog::set_default_logger(before_); }
+  LogCapture()
+      : before_(SwapLogger(std::make_shared<spdlog::logger>(
+            "rowhouse", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_)))) {}
+  ~LogCapture() { SwapLogger(before_); }
   std::string text() const { return text_.str(); }
 
  private:

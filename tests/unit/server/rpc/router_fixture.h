@@ -49,6 +49,7 @@ class FakeCatalog final : public Catalog {
     if (name != "trainer") return absl::NotFoundError("nobody registered it");
     return 5;
   }
+  absl::StatusOr<RestoredWriter> RestoredWriterOf(std::string_view) override { return restored; }
   absl::StatusOr<std::vector<LivingWriter>> ListWriters() override {
     return std::vector<LivingWriter>{{.name = "a", .writer = 3}, {.name = "trainer", .writer = 5}};
   }
@@ -60,6 +61,7 @@ class FakeCatalog final : public Catalog {
   absl::StatusOr<uint64_t> SyncNow() override { return 31; }
   void SyncSoon() override { ++soon; }
   int soon = 0;
+  RestoredWriter restored;
 };
 
 class FakeMetaStore final : public MetaStore {

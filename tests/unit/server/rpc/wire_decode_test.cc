@@ -257,6 +257,13 @@ TEST(WireDecode, LengthBeyondTheMessageIsRefused) {
   EXPECT_FALSE(DecodePush(View(inner)).ok());
 }
 
+TEST(WireDecode, EpochsOfAPrefetchAreNotKeptButMustBeMessages) {
+  v1::PrefetchRequest prefetch;
+  prefetch.add_epochs()->set_epoch(300);
+  EXPECT_TRUE(DecodePrefetch(View(prefetch.SerializeAsString())).ok());
+  EXPECT_FALSE(DecodePrefetch(View(std::string("\x1a\x02\x10\xff", 4))).ok());  // a number that does not end
+}
+
 TEST(WireDecode, DeepGroupsAndStrayEndsAreRefused) {
   std::string groups;  // field 20 within field 20 ...
   for (int i = 0; i < 10'000; ++i) groups += "\xa3\x01";

@@ -32,6 +32,14 @@ TEST(SpillValue, KeysOfAnotherLengthAreDataLoss) {
   EXPECT_EQ(DecodeSpillKey(std::vector<uint8_t>(19)).status().code(), absl::StatusCode::kDataLoss);
 }
 
+TEST(SpillValue, KeysOfPartitionsBeyondTheLimitAreDataLoss) {
+  std::vector<uint8_t> key(kSpillKeyBytes);
+  key[0] = 0x40;  // 16,384
+  EXPECT_EQ(DecodeSpillKey(key).status().code(), absl::StatusCode::kDataLoss);
+  key[0] = 0x3f;
+  EXPECT_TRUE(DecodeSpillKey(key).ok());
+}
+
 TEST(SpillValue, TheWorkedExampleOfTheFormatPage) {
   // CRC-32C over key, schema version, LSN and payload, computed apart from this code (docs/formats/spill.md).
   const SpillKeyBytes key = EncodeSpillKey({3, 1, 7, 0x0123456789ABCDEF});

@@ -1,0 +1,268 @@
+// Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/scheduler.h"
+
+#include <cstring>
+
+#include "common/mix64.h"
+#include "tests/sim/raw_calls.h"
+#include "tests/sim/sim_thread.h"
+#include "tests/sim/trace.h"
+
+namespace rowhouse::sim {
+namespace {
+
+constexpr size_t kMaxThreads = 1 << 17;  // ever made in one seed
+
+struct State {
+  SchedulerOptions options;
+  bool begun = false;
+  uint64_t random = 0;
+  int64_t now = kFirstNanos;
+  uint64_t digest = 0;
+  SchedulerCounts counts;
+  int moments = 0;
+  SimThread threads[kMaxThreads];
+  size_t created = 0;
+  SimThread* runnable[kMaxThreads];
+  size_t runnable_count = 0;
+  SimThread* blocked[kMaxThreads];
+  size_t blocked_count = 0;
+  int64_t next_deadline = kForever;  // no blocked thread's is earlier
+};
+State state;
+thread_local SimThread* self = nullptr;
+thread_local bool ending = false;  // its work is done; destructors of its own variables may still run
+
+void Mix(uint64_t value) { state.digest = Mix64(state.digest ^ value) + value; }
+
+void AddRunnable(SimThread* thread) { state.runnable[state.runnable_count++] = thread; }
+
+// Takes the i-th blocked thread out and lets it run when chosen.
+void Unblock(size_t i, bool timed_out) {
+  SimThread* const thread = state.blocked[i];
+  thread->timed_out = timed_out;
+  thread->key = nullptr;
+  state.blocked[i] = state.blocked[--state.blocked_count];
+  AddRunnable(thread);
+}
+
+void EndDeadlines() {
+  int64_t next = kForever;
+  for (size_t i = 0; i < state.blocked_count;) {
+    if (state.blocked[i]->deadline <= state.now) {
+      Unblock(i, true);
+      continue;
+    }
+    if (state.blocked[i]->deadline < next) next = state.blocked[i]->deadline;
+    ++i;
+  }
+  state.next_deadline = next;
+}
+
+// Takes the thread that goes on out of the runnable ones; moves time.
+SimThread* Choose(Point point) {
+  state.now += 1 + static_cast<int64_t>(RandomBelow(state.options.step_nanos));
+  ++state.counts.steps;
+  if (state.now >= state.next_deadline) EndDeadlines();
+  while (state.runnable_count == 0) {
+    if (state.next_deadline == kForever) Fail("deadlock: every thread waits, none with a deadline");
+    state.now = state.next_deadline;
+    EndDeadlines();
+  }
+  const size_t i = RandomBelow(state.runnable_count);
+  SimThread* const thread = state.runnable[i];
+  state.runnable[i] = state.runnable[--state.runnable_count];
+  Mix(static_cast<uint64_t>(thread->number) * kGoldenGamma ^ static_cast<uint64_t>(state.now));
+  if (state.options.trace_file >= 0)
+    TraceStep(state.options.trace_file, state.counts.steps, state.now, *thread, point);
+  return thread;
+}
+
+void Park(SimThread* thread) {
+  while (__atomic_load_n(&thread->go, __ATOMIC_ACQUIRE) == 0) RawFutexWait(&thread->go, 0);
+  __atomic_store_n(&thread->go, 0, __ATOMIC_RELAXED);
+  if (thread->after == nullptr) return;
+  // The thread before has ended its work: it ends altogether, with the destructors of its own variables,
+  // before anything else happens.
+  SimThread* const ended = thread->after;
+  thread->after = nullptr;
+  while (RawCall(SYS_tgkill, RawCall(SYS_getpid), ended->kernel_id, 0) == 0) RawCall(SYS_sched_yield);
+  if (ended->detached) Real<int(pthread_t, void**)>("pthread_join")(ended->handle, nullptr);
+}
+
+void Unpark(SimThread* thread) {
+  __atomic_store_n(&thread->go, 1, __ATOMIC_RELEASE);
+  RawFutexWake(&thread->go);
+}
+
+// The caller is among the runnable or the blocked ones.
+void SwitchAway(Point point) {
+  SimThread* const next = Choose(point);
+  if (next == self) return;
+  ++state.counts.switches;
+  Unpark(next);
+  Park(self);
+}
+
+void* RunThread(void* argument) {
+  SimThread* const thread = static_cast<SimThread*>(argument);
+  self = thread;
+  thread->kernel_id = static_cast<int>(RawCall(SYS_gettid));
+  Park(thread);
+  thread->result = thread->start(thread->argument);
+  thread->ended = true;
+  Wake(thread, SIZE_MAX);
+  ending = true;
+  SimThread* const next = Choose(Point::kEnd);
+  next->after = thread;
+  Unpark(next);
+  return thread->result;
+}
+
+SimThread* Find(pthread_t handle) {
+  for (size_t i = state.created; i-- > 0;) {
+    SimThread& thread = state.threads[i];
+    if (thread.handle == handle && !thread.joined) return &thread;
+  }
+  return nullptr;
+}
+
+Chance ChanceOf(Point point) {
+  switch (point) {
+    case Point::kLock:
+      return state.options.switch_at_lock;
+    case Point::kClock:
+      return state.options.switch_at_clock;
+    default:
+      return state.options.switch_at_release;
+  }
+}
+
+}  // namespace
+
+void Begin(const SchedulerOptions& options) {
+  state.options = options;
+  state.random = Mix64(options.seed + kGoldenGamma);
+  state.begun = true;
+  SimThread& first = state.threads[state.created++];
+  first.handle = pthread_self();
+  first.kernel_id = static_cast<int>(RawCall(SYS_gettid));
+  std::strcpy(first.name, "first");
+  self = &first;
+  state.counts.threads = 1;
+}
+
+bool Simulated() { return self != nullptr && !ending; }
+bool SimulatedOrEnding() { return self != nullptr; }
+uint64_t Digest() { return state.digest; }
+SchedulerCounts Counts() { return state.counts; }
+int64_t Now() { return state.now; }
+int ThreadNumber() { return self == nullptr ? -1 : self->number; }
+
+uint64_t Random() {
+  state.random += kGoldenGamma;
+  return Mix64(state.random);
+}
+
+void SleepUntil(int64_t nanos) {
+  if (nanos <= state.now) return Yield(Point::kYield);
+  Block(nullptr, nanos);
+}
+
+void MaySwitch(Point point) {
+  if (self == nullptr || ending || state.moments > 0) return;
+  const Chance chance = ChanceOf(point);
+  if (chance == 0 || !Happens(chance)) return;
+  if (Happens(state.options.stall))
+    return SleepUntil(state.now + 1000 * (1 + static_cast<int64_t>(RandomBelow(200'000))));
+  Yield(point);
+}
+
+void Yield(Point point) {
+  if (point == Point::kYield) state.now += static_cast<int64_t>(RandomBelow(2000));
+  AddRunnable(self);
+  SwitchAway(point);
+}
+
+bool Block(const void* key, int64_t deadline, uint32_t bits) {
+  if (ending) Fail("a thread that has ended waits in a destructor");
+  self->key = key;
+  self->bits = bits;
+  self->deadline = deadline;
+  state.blocked[state.blocked_count++] = self;
+  if (deadline < state.next_deadline) state.next_deadline = deadline;
+  SwitchAway(Point::kBlock);
+  return !self->timed_out;
+}
+
+size_t Wake(const void* key, size_t most, uint32_t bits) {
+  size_t woken = 0;
+  while (woken < most) {
+    // One of those that wait, each with the same chance.
+    size_t chosen = SIZE_MAX, seen = 0;
+    for (size_t i = 0; i < state.blocked_count; ++i) {
+      if (state.blocked[i]->key != key || (state.blocked[i]->bits & bits) == 0) continue;
+      if (++seen == 1 || RandomBelow(seen) == 0) chosen = i;
+    }
+    if (seen == 0) break;
+    Unblock(chosen, false);
+    ++woken;
+  }
+  return woken;
+}
+
+OneMoment::OneMoment() { ++state.moments; }
+OneMoment::~OneMoment() { --state.moments; }
+
+int CreateThread(pthread_t* handle, const pthread_attr_t* attributes, void* (*start)(void*), void* argument) {
+  if (state.created == kMaxThreads) Fail("too many threads");
+  SimThread& thread = state.threads[state.created];
+  thread.number = static_cast<int>(state.created++);
+  thread.start = start;
+  thread.argument = argument;
+  using Create = int(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
+  const int failed = Real<Create>("pthread_create")(&thread.handle, attributes, RunThread, &thread);
+  if (failed != 0) Fail("a thread cannot be created");
+  *handle = thread.handle;
+  ++state.counts.threads;
+  AddRunnable(&thread);
+  MaySwitch(Point::kRelease);
+  return 0;
+}
+
+int JoinThread(pthread_t handle, void** result) {
+  SimThread* const thread = Find(handle);
+  if (thread == nullptr) Fail("an unknown thread is joined");
+  while (!thread->ended) Block(thread, kForever);
+  thread->joined = true;
+  if (result != nullptr) *result = thread->result;
+  return Real<int(pthread_t, void**)>("pthread_join")(handle, nullptr);
+}
+
+int DetachThread(pthread_t handle) {
+  SimThread* const thread = Find(handle);
+  if (thread == nullptr) Fail("an unknown thread is detached");
+  thread->detached = true;
+  thread->joined = true;
+  return 0;
+}
+
+void NameThread(pthread_t handle, const char* name) {
+  if (SimThread* const thread = Find(handle); thread != nullptr)
+    std::strncpy(thread->name, name, sizeof(thread->name) - 1);
+}
+
+void Note(const char* what, uint64_t a, uint64_t b) {
+  Mix(a);
+  Mix(b);
+  if (state.options.trace_file >= 0)
+    TraceNote(state.options.trace_file, state.counts.steps, self, what, a, b);
+}
+
+void Fail(const char* why) {
+  PrintThreads(why, state.options.seed, state.now, state.threads, state.created, self);
+  RawCall(SYS_exit_group, 1);
+  __builtin_unreachable();
+}
+
+}  // namespace rowhouse::sim
