@@ -77,8 +77,13 @@ class Child {
     return true;
   }
 
+  // The last push comes after the last sweep: the next start has something to replay.
   bool PushAll(bool first) {
     const size_t end = first ? kPushesOfALife : kPushes;
+    return PushUntil(end - 1, first) && trainer_.PushNext(0) && trainer_.AwaitInFlight(0);
+  }
+
+  bool PushUntil(size_t end, bool first) {
     DurableSweeper sweeper(&node_->partitions());
     for (size_t done = 0; trainer_.next() < end; ++done) {
       if (done == kPushesBeforeCheckpoint && scenario_ != Scenario::kPushes) {
@@ -90,7 +95,7 @@ class Child {
       if (done % kPushesBetweenSweeps == 1) sweeper.Sweep();
       if (!trainer_.PushNext(random_() % (kInFlight + 1))) return false;
     }
-    return trainer_.AwaitInFlight(0);
+    return true;
   }
 
   void Broken(const std::string& what) {

@@ -23,7 +23,7 @@ namespace rowhouse::server {
 namespace {
 
 constexpr int kSleepMs = 20;
-constexpr int kAttempts = 3;  // to reach a place: how often it is passed differs between runs
+constexpr int kAttempts = 8;  // to reach a place: how often it is passed differs between runs
 
 Scenario ScenarioOf(const FailpointSite& site) {
   if (site.site == Failpoint::kCheckpointAllow) return Scenario::kHalves;
