@@ -79,14 +79,17 @@ void RocksDbEvents::PushDown(rocksdb::DB* db) {
 
 void RocksDbEvents::OnBackgroundError(rocksdb::BackgroundErrorReason /*reason*/, rocksdb::Status* error) {
   RH_LOG_ERROR("spill: RocksDB stopped writing: {}", error->ToString());
-  if (error->IsNoSpace()) set_no_space(true);
 }
 
-void RocksDbEvents::OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reason*/, rocksdb::Status error,
-                                         bool* auto_recovery) {
-  // RocksDB would look for space every five seconds and meanwhile refuse to be resumed: the next write does
-  // it at once.
-  if (error.IsNoSpace()) *auto_recovery = false;
+// RocksDB looks every five seconds whether a full disk has space again, and then goes on. It is left to it:
+// DB::Resume, which would be sooner, waits without end in 7.8 where a flush was already scheduled when the
+// disk filled up, for that flush gives up without leaving the queue that it then blocks.
+void RocksDbEvents::OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) {
+  if (info.new_bg_error.ok()) {
+    RH_LOG_INFO("spill: RocksDB writes again after: {}", info.old_bg_error.ToString());
+  } else {
+    RH_LOG_ERROR("spill: RocksDB does not write again: {}", info.new_bg_error.ToString());
+  }
 }
 
 }  // namespace rowhouse::server

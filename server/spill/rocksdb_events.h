@@ -1,10 +1,9 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What RocksDB tells from its background threads, kept for the store: what has reached the disk, that the
-// disk is full, and how far down the levels the deletions of erased ranges have come, so that the files under
-// them are dropped soon. Thread-safe; shared with the database.
+// What RocksDB tells from its background threads, kept for the store: what has reached the disk, and how far
+// down the levels the deletions of erased ranges have come, so that the files under them are dropped soon.
+// Thread-safe; shared with the database.
 
-#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -26,15 +25,10 @@ class RocksDbEvents final : public rocksdb::EventListener {
   // What was in files when the database was opened.
   void SetFlushed(uint64_t sequence);
 
-  // Whether a flush or compaction failed for lack of space and nobody has set it right since.
-  bool no_space() const { return no_space_.load(std::memory_order_relaxed); }
-  void set_no_space(bool value) { no_space_.store(value, std::memory_order_relaxed); }
-
   void OnFlushCompleted(rocksdb::DB* db, const rocksdb::FlushJobInfo& info) override;
   void OnCompactionCompleted(rocksdb::DB* db, const rocksdb::CompactionJobInfo& info) override;
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override;
-  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason reason, rocksdb::Status error,
-                            bool* auto_recovery) override;
+  void OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) override;
 
  private:
   struct Erasure {
@@ -46,7 +40,6 @@ class RocksDbEvents final : public rocksdb::EventListener {
   // Asks for compaction of the flushed ranges whose deletions still cover files, and forgets the others.
   void PushDown(rocksdb::DB* db);
 
-  std::atomic<bool> no_space_ = false;
   absl::Mutex mutex_;
   uint64_t flushed_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<Erasure> erasures_ ABSL_GUARDED_BY(mutex_);  // still in memtables

@@ -122,27 +122,12 @@ absl::Status RocksDbSpillStore::Read(absl::Span<const SpillKey> keys,
   return absl::OkStatus();
 }
 
-absl::Status RocksDbSpillStore::ResumeIfStopped() {
-  if (!events_->no_space()) return absl::OkStatus();
-  absl::MutexLock lock(&resume_mutex_);
-  if (!events_->no_space()) return absl::OkStatus();
-  events_->set_no_space(false);  // first, so that a new failure is not forgotten
-  const rocksdb::Status resumed = db_->Resume();
-  if (resumed.ok()) return absl::OkStatus();
-  events_->set_no_space(true);
-  return absl::ResourceExhaustedError(absl::StrCat("spill: the disk of ", directory_,
-                                                   " was full and writing cannot go on: ", resumed.ToString(),
-                                                   ": free disk space, then retry"));
-}
-
-absl::Status RocksDbSpillStore::Failed(const std::string& doing, const rocksdb::Status& status) {
-  if (status.IsNoSpace()) events_->set_no_space(true);
+absl::Status RocksDbSpillStore::Failed(const std::string& doing, const rocksdb::Status& status) const {
   return FromRocksDb(absl::StrCat(doing, " ", directory_), status);
 }
 
 absl::Status RocksDbSpillStore::Write(absl::Span<const SpillPut> puts) {
   if (puts.empty()) return absl::OkStatus();
-  RH_RETURN_IF_ERROR(ResumeIfStopped());
   rocksdb::WriteBatch batch;
   for (const SpillPut& put : puts) {
     const SpillKeyBytes key = EncodeSpillKey(put.key);
@@ -168,7 +153,6 @@ absl::Status RocksDbSpillStore::Flush() {
   const uint64_t sequence = db_->GetLatestSequenceNumber();
   const absl::Time deadline = absl::Now() + flush_patience_;
   do {
-    RH_RETURN_IF_ERROR(ResumeIfStopped());
     const rocksdb::Status flushed = db_->Flush(options);
     if (!flushed.ok()) return Failed("flushing", flushed);
     // After a background error Flush may say OK before it is done (facebook/rocksdb issue 8046): believe the
@@ -207,7 +191,6 @@ absl::Status RocksDbSpillStore::Scan(const SpillKey& first, const SpillKey& last
 
 absl::Status RocksDbSpillStore::EraseRange(const SpillKey& first, const SpillKey& last) {
   if (last < first) return absl::OkStatus();
-  RH_RETURN_IF_ERROR(ResumeIfStopped());
   const SpillKeyBytes begin = EncodeSpillKey(first);
   const std::string end = After(EncodeSpillKey(last));
   // Not DeleteFilesInRange: it takes files away at once, before earlier writes are durable, and could take a

@@ -42,11 +42,7 @@ class RocksDbSpillStore final : public SpillStore {
   RocksDbSpillStore(const SpillOptions& options, std::shared_ptr<rocksdb::Cache> cache,
                     std::shared_ptr<RocksDbEvents> events, std::unique_ptr<rocksdb::DB> db);
 
-  // After a full disk: asks RocksDB to go on, which flushes. ResourceExhausted while it cannot. Holds
-  // resume_mutex_ meanwhile: nobody can write then anyway.
-  absl::Status ResumeIfStopped() ABSL_LOCKS_EXCLUDED(resume_mutex_);
-  // Remembers a full disk, then maps.
-  absl::Status Failed(const std::string& doing, const rocksdb::Status& status);
+  absl::Status Failed(const std::string& doing, const rocksdb::Status& status) const;
   absl::Status ReadGroup(size_t first_index, absl::Span<const SpillKey> keys,
                          absl::FunctionRef<void(size_t, const SpillValue&)> found);
 
@@ -55,7 +51,6 @@ class RocksDbSpillStore final : public SpillStore {
   const std::shared_ptr<rocksdb::Cache> cache_;
   const std::shared_ptr<RocksDbEvents> events_;
   const std::unique_ptr<rocksdb::DB> db_;
-  absl::Mutex resume_mutex_;
 };
 
 }  // namespace rowhouse::server

@@ -11,7 +11,8 @@ absl::Status FromRocksDb(const std::string& doing, const rocksdb::Status& status
   if (status.ok()) return absl::OkStatus();
   const std::string message = absl::StrCat("spill: ", doing, ": ", status.ToString());
   if (status.IsNoSpace())
-    return absl::ResourceExhaustedError(absl::StrCat(message, ": free disk space, then retry"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat(message, ": free disk space; writing then goes on within seconds"));
   if (status.IsMemoryLimit()) {
     return absl::ResourceExhaustedError(absl::StrCat(message, ": retry, or give the spill more memory"));
   }
