@@ -38,6 +38,7 @@ else()
   # GCC 12 reports false positives of these two in inlined library code at -O2.
   add_compile_options(-Wno-maybe-uninitialized -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread -Wno-restrict)
 endif()
+add_compile_options(-pthread)      # as one of the libraries wants it: with it in some sources only, they could not share precompiled headers
 add_compile_options(-fstack-protector-strong -fstack-clash-protection -fcf-protection)
 add_compile_definitions(_GLIBCXX_ASSERTIONS)
 if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug" AND NOT ROWHOUSE_SANITIZE)
@@ -94,10 +95,28 @@ endif()
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 
-# rowhouse_library(NAME DEPS lib...): the one library of the current folder, from all *.cc in it.
+# Two sets of precompiled headers, each compiled once: of libraries, and of tests, which are compiled as programs are.
+if(ROWHOUSE_PCH)
+  file(CONFIGURE OUTPUT headers.cc CONTENT "// Holds precompiled headers.\n")
+  add_library(rowhouse_headers OBJECT ${CMAKE_CURRENT_BINARY_DIR}/headers.cc)
+  target_precompile_headers(rowhouse_headers PRIVATE <algorithm> <atomic> <chrono> <cstdint> <functional> <map> <memory> <mutex> <string>
+    <string_view> <thread> <unordered_map> <vector> <absl/status/status.h> <absl/status/statusor.h> <absl/strings/str_cat.h>
+    <absl/synchronization/mutex.h> <absl/time/time.h> <absl/types/span.h>)
+  if(ROWHOUSE_TESTS)
+    file(CONFIGURE OUTPUT test_headers.cc CONTENT "int main() { return 0; }\n")
+    add_executable(rowhouse_test_headers ${CMAKE_CURRENT_BINARY_DIR}/test_headers.cc)
+    target_link_libraries(rowhouse_test_headers PRIVATE GTest::gmock GTest::gtest)
+    target_precompile_headers(rowhouse_test_headers PRIVATE <gmock/gmock.h> <gtest/gtest.h> <algorithm> <atomic> <chrono> <functional> <map>
+      <memory> <mutex> <string> <thread> <unordered_map> <vector> <absl/status/status.h> <absl/status/statusor.h>
+      <absl/strings/str_cat.h> <absl/synchronization/mutex.h> <absl/time/time.h> <absl/types/span.h>)
+  endif()
+endif()
+
+# rowhouse_library(NAME DEPS lib... [OWN_HEADERS]): the one library of the current folder, from all *.cc in it. OWN_HEADERS: it has
+# precompiled headers of its own, or none, for it is compiled with options of its own.
 # Headers are included from the repository root: #include "server/row/row_store.h".
 function(rowhouse_library name)
-  cmake_parse_arguments(ARG "" "" "DEPS;EXCLUDE" ${ARGN})
+  cmake_parse_arguments(ARG "OWN_HEADERS" "" "DEPS;EXCLUDE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   foreach(pattern IN LISTS ARG_EXCLUDE)
     list(FILTER sources EXCLUDE REGEX ${pattern})
@@ -106,10 +125,8 @@ function(rowhouse_library name)
     add_library(${name} STATIC ${sources})
     target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
     target_link_libraries(${name} PUBLIC ${ARG_DEPS})
-    if(ROWHOUSE_PCH)
-      target_precompile_headers(${name} PRIVATE <algorithm> <atomic> <cstdint> <functional> <map> <memory> <mutex>
-        <string> <string_view> <thread> <unordered_map> <vector> <absl/status/status.h> <absl/status/statusor.h>
-        <absl/strings/str_cat.h> <absl/synchronization/mutex.h> <absl/types/span.h>)
+    if(ROWHOUSE_PCH AND NOT ARG_OWN_HEADERS)
+      target_precompile_headers(${name} REUSE_FROM rowhouse_headers)
     endif()
   else()
     add_library(${name} INTERFACE)
@@ -128,7 +145,7 @@ function(rowhouse_test name)
   add_executable(${name} ${sources})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main)
   if(ROWHOUSE_PCH)
-    target_precompile_headers(${name} PRIVATE <gmock/gmock.h> <gtest/gtest.h> <absl/status/status.h> <absl/status/statusor.h> <absl/types/span.h> <string> <vector> <memory> <functional>)
+    target_precompile_headers(${name} REUSE_FROM rowhouse_test_headers)
   endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
