@@ -15,6 +15,7 @@ struct Field {
   bool always = false;  // known of a server that does not answer
 };
 
+// A table of what is not wide fits 80 columns.
 const std::vector<Field>& Fields() {
   using S = ServerStatus;
   static const std::vector<Field>* const fields = new std::vector<Field>{
@@ -28,19 +29,19 @@ const std::vector<Field>& Fields() {
       {{"stored_rows", "STORED"}, [](const S& s) { return s.stored_rows; }},
       {{"stored_row_bytes", "STORED_BYTES", Unit::kBytes, true},
        [](const S& s) { return s.stored_row_bytes; }},
-      {{"resident_rows", "RESIDENT"}, [](const S& s) { return s.resident_rows; }},
+      {{"resident_rows", "RESIDENT", Unit::kNone, true}, [](const S& s) { return s.resident_rows; }},
       {{"resident_row_bytes", "RESIDENT_BYTES", Unit::kBytes, true},
        [](const S& s) { return s.resident_row_bytes; }},
       {{"resident_bytes", "MEMORY", Unit::kBytes, true}, [](const S& s) { return s.resident_bytes; }},
       {{"peak_resident_bytes", "PEAK", Unit::kBytes}, [](const S& s) { return s.peak_resident_bytes; }},
       {{"memory_budget_bytes", "BUDGET", Unit::kBytes}, [](const S& s) { return s.memory_budget_bytes; }},
-      {{"spill_disk_bytes", "SPILL", Unit::kBytes}, [](const S& s) { return s.spill_disk_bytes; }},
-      {{"log_disk_bytes", "LOG", Unit::kBytes}, [](const S& s) { return s.log_disk_bytes; }},
-      {{"pulled_rows", "PULLED"}, [](const S& s) { return s.pulled_rows; }},
+      {{"spill_disk_bytes", "SPILL", Unit::kBytes, true}, [](const S& s) { return s.spill_disk_bytes; }},
+      {{"log_disk_bytes", "LOG", Unit::kBytes, true}, [](const S& s) { return s.log_disk_bytes; }},
+      {{"pulled_rows", "PULLED", Unit::kNone, true}, [](const S& s) { return s.pulled_rows; }},
       {{"spill_read_rows", "SPILL_READ", Unit::kNone, true}, [](const S& s) { return s.spill_read_rows; }},
-      {{"pushed_rows", "PUSHED"}, [](const S& s) { return s.pushed_rows; }},
+      {{"pushed_rows", "PUSHED", Unit::kNone, true}, [](const S& s) { return s.pushed_rows; }},
       {{"duplicate_parts", "DUPLICATES", Unit::kNone, true}, [](const S& s) { return s.duplicate_parts; }},
-      {{"uptime_seconds", "UPTIME", Unit::kSeconds}, [](const S& s) { return s.uptime_seconds; }},
+      {{"uptime_seconds", "UPTIME", Unit::kSeconds, true}, [](const S& s) { return s.uptime_seconds; }},
       {{"pid", "PID", Unit::kNone, true}, [](const S& s) { return s.pid; }},
       {{"cluster", "CLUSTER", Unit::kNone, true}, [](const S& s) { return absl::StrCat(s.cluster); }},
       {{"history", "HISTORY", Unit::kNone, true}, [](const S& s) { return absl::StrCat(s.history); }}};

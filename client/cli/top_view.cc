@@ -6,6 +6,7 @@ namespace rowhouse::cli {
 Listing TopListing(const std::vector<ServerStatus>& before, const std::vector<ServerStatus>& now,
                    absl::Time time, double seconds) {
   const std::string when = absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", time, absl::UTCTimeZone());
+  // A table of what is not wide fits 80 columns.
   Listing listing{.columns = {{"time", "TIME", Unit::kNone, /*wide=*/true},
                               {"server", "SERVER"},
                               {"address", "ADDRESS"},
@@ -15,10 +16,10 @@ Listing TopListing(const std::vector<ServerStatus>& before, const std::vector<Se
                               {"hit_ratio", "HITS", Unit::kRatio},
                               {"resident_bytes", "MEMORY", Unit::kBytes},
                               {"memory_budget_bytes", "BUDGET", Unit::kBytes},
-                              {"resident_rows", "RESIDENT"},
-                              {"stored_rows", "STORED"},
-                              {"spill_disk_bytes", "SPILL", Unit::kBytes},
-                              {"log_disk_bytes", "LOG", Unit::kBytes}}};
+                              {"resident_rows", "RESIDENT", Unit::kNone, true},
+                              {"stored_rows", "STORED", Unit::kNone, true},
+                              {"spill_disk_bytes", "SPILL", Unit::kBytes, true},
+                              {"log_disk_bytes", "LOG", Unit::kBytes, true}}};
   for (size_t i = 0; i < now.size(); ++i) {
     const ServerStatus& s = now[i];
     if (s.state == "unreachable") {
