@@ -28,6 +28,7 @@ grpc::ChannelArguments Arguments() {
   args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   args.SetMaxReceiveMessageSize(static_cast<int>(limits::kMaxMessageBytes));
   args.SetMaxSendMessageSize(static_cast<int>(limits::kMaxMessageBytes));
+  args.SetInt(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, limits::kMaxFrameBytes);
   return args;
 }
 
@@ -51,6 +52,7 @@ class RawGrpc::Server {
     grpc::ServerBuilder builder;
     builder.SetMaxReceiveMessageSize(static_cast<int>(limits::kMaxMessageBytes));
     builder.SetMaxSendMessageSize(static_cast<int>(limits::kMaxMessageBytes));
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, limits::kMaxFrameBytes);
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
     builder.RegisterAsyncGenericService(&service_);
     for (int i = 0; i < threads; ++i) queues_.push_back(builder.AddCompletionQueue());

@@ -7,7 +7,8 @@
 
 namespace rowhouse::limits {
 
-inline constexpr uint64_t kMaxMessageBytes = 64ull << 20;   // one gRPC message
+inline constexpr uint64_t kMaxMessageBytes = 64ull << 20;  // one gRPC message
+inline constexpr int kMaxFrameBytes = 1 << 20;  // of HTTP/2; each costs both ends some microseconds
 inline constexpr uint64_t kMaxRowsPerRequest = 1ull << 20;  // ids of one request, all tables together
 inline constexpr uint64_t kDefaultRowsPerRequest = 1ull << 18;
 inline constexpr uint32_t kMaxTablesPerRequest = 4096;

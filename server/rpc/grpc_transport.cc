@@ -58,13 +58,9 @@ void SetArguments(const GrpcTransportOptions& options, grpc::ServerBuilder& buil
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
                              static_cast<int>(limits::kMaxStreamsPerConnection));
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, limits::kMaxFrameBytes);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingIntervalMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  if (options.memory_quota_bytes != 0) {
-    grpc::ResourceQuota quota("rowhouse");
-    quota.Resize(options.memory_quota_bytes);
-    builder.SetResourceQuota(quota);
-  }
 }
 
 absl::Status GrpcTransportImpl::Listen() {

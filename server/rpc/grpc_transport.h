@@ -26,7 +26,6 @@ struct GrpcTransportOptions {
   int queue_threads = 2;  // completion queues, a thread each
   uint64_t max_message_bytes = limits::kMaxMessageBytes;
   uint32_t max_connections = limits::kMaxConnections;  // more are closed as they come
-  uint64_t memory_quota_bytes = 0;                     // gRPC's own buffers; 0: no quota
   HealthService* health = nullptr;  // served as Health.Watch, set not serving by Drain; may be null
   MemoryLedger* ledger = nullptr;   // answers count as kRequests until they are sent; may be null
 };

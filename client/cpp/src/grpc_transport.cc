@@ -30,6 +30,7 @@ grpc::ChannelArguments Arguments() {
   args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   args.SetMaxReceiveMessageSize(static_cast<int>(limits::kMaxMessageBytes));
   args.SetMaxSendMessageSize(static_cast<int>(limits::kMaxMessageBytes));
+  args.SetInt(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, limits::kMaxFrameBytes);
   args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
   args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
   args.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
