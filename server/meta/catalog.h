@@ -8,6 +8,7 @@
 // other servers, so it runs on an executor.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,11 +50,14 @@ class Catalog {
   // `schema`: the whole new schema with the table_id and version it was read with. Aborted when another
   // change came first; NotFound; InvalidArgument naming a field that may not change.
   virtual absl::StatusOr<TableSchema> AlterTable(const TableSchema& schema) = 0;
-  // Drops the table on every server; the id it had. NotFound.
-  virtual absl::StatusOr<TableId> DropTable(std::string_view name) = 0;
+  // Drops the table on every server; the id it had. NotFound, when every server has caught up with that;
+  // Aborted when `expected` is not 0 and another than the table's id.
+  virtual absl::StatusOr<TableId> DropTable(std::string_view name, TableId expected) = 0;
 
-  // A new id for `name`. The earlier writer of that name is dead on every server before this returns.
-  virtual absl::StatusOr<RegisteredWriter> RegisterWriter(std::string_view name) = 0;
+  // A new id for `name`. The earlier writer of that name is dead on every server before this returns. Aborted
+  // when `replaces` is given and another than the name's living writer, 0 for nobody.
+  virtual absl::StatusOr<RegisteredWriter> RegisterWriter(std::string_view name,
+                                                          std::optional<WriterId> replaces) = 0;
   // NotFound when nobody registered the name.
   virtual absl::StatusOr<WriterId> WriterIdOf(std::string_view name) = 0;
   // How far the checkpoint that this cluster was restored from knew a writer of that name; zeros when it did

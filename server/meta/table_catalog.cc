@@ -186,7 +186,7 @@ absl::StatusOr<TableSchema> TableCatalog::AlterTable(const TableSchema& asked) {
   return after;
 }
 
-absl::StatusOr<TableId> TableCatalog::DropTable(std::string_view name) {
+absl::StatusOr<TableId> TableCatalog::DropTable(std::string_view name, TableId expected) {
   RH_RETURN_IF_ERROR(ValidateName("name", name));
   const std::string key = absl::StrCat(kTablePrefix, std::string(name));
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
@@ -197,6 +197,11 @@ absl::StatusOr<TableId> TableCatalog::DropTable(std::string_view name) {
       return NoTable(name);
     }
     RH_ASSIGN_OR_RETURN(const TableSchema schema, ParseSchema(key, found.value));
+    if (expected != 0 && expected != schema.table_id) {
+      return absl::AbortedError(absl::StrCat("table \"", std::string(name), "\" has table_id ",
+                                             schema.table_id, " now, the request was made for ", expected,
+                                             ": another table has taken the name"));
+    }
     RH_ASSIGN_OR_RETURN(
         const MetaTxnResult result,
         parts_.meta->Txn({{.key = key, .mod_revision = found.mod_revision}},
@@ -209,7 +214,8 @@ absl::StatusOr<TableId> TableCatalog::DropTable(std::string_view name) {
   return TooBusy("DropTable");
 }
 
-absl::StatusOr<RegisteredWriter> TableCatalog::RegisterWriter(std::string_view name) {
+absl::StatusOr<RegisteredWriter> TableCatalog::RegisterWriter(std::string_view name,
+                                                              std::optional<WriterId> replaces) {
   RH_RETURN_IF_ERROR(ValidateName("name", name));
   const std::string key = absl::StrCat(kWriterPrefix, std::string(name));
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
@@ -219,6 +225,11 @@ absl::StatusOr<RegisteredWriter> TableCatalog::RegisterWriter(std::string_view n
     uint64_t last = 0;
     if (before.exists) {
       RH_ASSIGN_OR_RETURN(out.replaced, ParseNumber(key, before.value));
+    }
+    if (replaces.has_value() && *replaces != out.replaced) {
+      return absl::AbortedError(absl::StrCat("writer \"", std::string(name), "\" has the id ", out.replaced,
+                                             " now, the request was made to replace ", *replaces,
+                                             ": another registered meanwhile"));
     }
     if (counter.exists) {
       RH_ASSIGN_OR_RETURN(last, ParseNumber(kWriterCounter, counter.value));

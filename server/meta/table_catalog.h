@@ -60,8 +60,9 @@ class TableCatalog final : public Catalog {
 
   absl::StatusOr<CreatedTable> CreateTable(const TableSchema& schema, bool if_not_exists) override;
   absl::StatusOr<TableSchema> AlterTable(const TableSchema& schema) override;
-  absl::StatusOr<TableId> DropTable(std::string_view name) override;
-  absl::StatusOr<RegisteredWriter> RegisterWriter(std::string_view name) override;
+  absl::StatusOr<TableId> DropTable(std::string_view name, TableId expected) override;
+  absl::StatusOr<RegisteredWriter> RegisterWriter(std::string_view name,
+                                                  std::optional<WriterId> replaces) override;
   absl::StatusOr<WriterId> WriterIdOf(std::string_view name) override;
   absl::StatusOr<RestoredWriter> RestoredWriterOf(std::string_view name) override;
   absl::StatusOr<std::vector<LivingWriter>> ListWriters() override;

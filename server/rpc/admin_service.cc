@@ -75,7 +75,7 @@ absl::Status AdminService::AlterTable(const v1::AlterTableRequest& request,
 
 absl::Status AdminService::DropTable(const v1::DropTableRequest& request, v1::DropTableResponse* response) {
   RH_RETURN_IF_ERROR(ValidateName("name", request.name()));
-  RH_ASSIGN_OR_RETURN(const TableId id, parts_.catalog->DropTable(request.name()));
+  RH_ASSIGN_OR_RETURN(const TableId id, parts_.catalog->DropTable(request.name(), request.table_id()));
   response->set_table_id(id);
   return absl::OkStatus();
 }
@@ -85,7 +85,10 @@ absl::Status AdminService::DropTable(const v1::DropTableRequest& request, v1::Dr
 absl::Status AdminService::RegisterWriter(const v1::RegisterWriterRequest& request,
                                           v1::RegisterWriterResponse* response) {
   RH_RETURN_IF_ERROR(ValidateName("name", request.name()));
-  RH_ASSIGN_OR_RETURN(const RegisteredWriter registered, parts_.catalog->RegisterWriter(request.name()));
+  std::optional<WriterId> replaces;
+  if (request.has_replaces()) replaces = request.replaces();
+  RH_ASSIGN_OR_RETURN(const RegisteredWriter registered,
+                      parts_.catalog->RegisterWriter(request.name(), replaces));
   response->set_writer(registered.writer);
   response->set_history(parts_.history);
   response->set_replaced_writer(registered.replaced);

@@ -104,7 +104,7 @@ absl::Status Specimen::PushTo(DurableNode* node, DurableTrainer* trainer) {
 
 // Until all that the log has is of that partition.
 absl::Status Specimen::PushToOnePartition(DurableNode* node) {
-  RH_ASSIGN_OR_RETURN(const RegisteredWriter writer, node->catalog().RegisterWriter("another"));
+  RH_ASSIGN_OR_RETURN(const RegisteredWriter writer, node->catalog().RegisterWriter("another", {}));
   PlannedPush push;
   for (Id id = 0; push.ids.size() < kIdsOfOnePartition; ++id) {
     if (node->map().PartitionOf(kRowsTableId, id) == 0) push.ids.push_back(id);

@@ -55,7 +55,7 @@ class Trial {
     RH_RETURN_IF_ERROR(CheckPromised(*node));
     writer_ = account_.writer;
     if (writer_ == 0) {
-      RH_ASSIGN_OR_RETURN(const RegisteredWriter registered, node->catalog().RegisterWriter(kTrainer));
+      RH_ASSIGN_OR_RETURN(const RegisteredWriter registered, node->catalog().RegisterWriter(kTrainer, {}));
       writer_ = registered.writer;
     }
     for (size_t seq = 1; seq <= account_.sent; ++seq) {

@@ -41,7 +41,7 @@ bool DurableTrainer::CreateTable() {
 
 bool DurableTrainer::Register() {
   const auto registered = Insist([&] {
-    const auto writer = node_->catalog().RegisterWriter(kTrainer);
+    const auto writer = node_->catalog().RegisterWriter(kTrainer, {});
     if (writer.ok()) writer_ = writer->writer;
     return writer.status();
   });

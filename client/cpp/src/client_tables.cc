@@ -20,6 +20,8 @@ using client::View;
 
 namespace {
 
+constexpr TableId kNobodysTable = UINT32_MAX;
+
 // Floats or ids as they lie in a bytes field, aligned.
 template <typename T>
 absl::StatusOr<std::vector<T>> ArrayOf(const std::string& bytes, uint64_t count, absl::string_view what) {
@@ -160,12 +162,17 @@ absl::StatusOr<Table> ClientImpl::AlterTable(const TableSpec& spec) {
 absl::Status ClientImpl::DropTable(const std::string& name) {
   RH_RETURN_IF_ERROR(CheckProcess());
   RH_RETURN_IF_ERROR(ValidateName("table name", name));
+  // Of this table alone: an attempt that comes late must not drop the next of that name. Where there is none
+  // it is asked all the same, with an id that is nobody's: then every server has caught up with that.
+  const absl::StatusOr<TableSchema> there = Describe(name);
+  if (!there.ok() && !absl::IsNotFound(there.status())) return there.status();
   v1::DropTableRequest request;
   request.set_name(name);
+  request.set_table_id(there.ok() ? there->table_id : kNobodysTable);
   v1::DropTableResponse response;
   int attempts = 0;
   absl::Status status = core_->cluster().CallAny(client::kDropTable, request, &response, &attempts);
-  if (absl::IsNotFound(status) && attempts > 1)
+  if ((absl::IsNotFound(status) || absl::IsAborted(status)) && attempts > 1 && there.ok())
     return absl::OkStatus();  // an attempt without an answer had dropped it
   return status;
 }

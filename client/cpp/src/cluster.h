@@ -96,6 +96,10 @@ class Cluster {
   absl::Status Explain(const absl::Status& status, absl::Span<const TableRef> tables);
 
   SteadyTime AttemptDeadline(SteadyTime give_up) const;
+  // When a call that begins now gives up.
+  SteadyTime GiveUpTime() const { return SteadyNow() + options_.retry_timeout; }
+  // Whether the pause was not cut short by Shutdown.
+  bool Pause(std::chrono::milliseconds pause);
   // Ends calls under way and waits; later calls fail with Cancelled.
   void Shutdown();
   bool closed() const { return closed_.load(std::memory_order_acquire); }
@@ -111,8 +115,6 @@ class Cluster {
   void LearnLimits(View& view, SteadyTime deadline);
   absl::Status Publish(ViewPtr view);
   std::shared_ptr<Transport> TransportTo(const std::string& address);
-  // Whether the pause was not cut short by Shutdown.
-  bool Pause(std::chrono::milliseconds pause);
 
   const ClientOptions& options_;
   const std::vector<std::string> seeds_;

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "client/cpp/src/cluster.h"
+#include "rowhouse/v1/admin_service.pb.h"
 
 namespace rowhouse::client {
 
@@ -24,6 +25,10 @@ class Writer {
 
  private:
   absl::StatusOr<WriterId> Register();
+  // Aborted when other programs keep taking the name, for retry_timeout.
+  absl::StatusOr<v1::RegisterWriterResponse> TakeName();
+  // The writer that has the name now; 0: none.
+  absl::StatusOr<WriterId> Living();
 
   Cluster* const cluster_;
   const std::string name_;

@@ -65,10 +65,10 @@ class Child {
     meta_stopped_ = true;
     const auto create = [&] { return catalog.CreateTable(other, /*if_not_exists=*/true).status(); };
     const auto drop = [&] {
-      const absl::Status dropped = catalog.DropTable("other").status();
+      const absl::Status dropped = catalog.DropTable("other", 0).status();
       return absl::IsNotFound(dropped) ? catalog.SyncNow().status() : dropped;
     };
-    const auto replace = [&] { return catalog.RegisterWriter("replaced").status(); };
+    const auto replace = [&] { return catalog.RegisterWriter("replaced", {}).status(); };
     if (!trainer_.CreateTable()) return false;
     if (!DurableTrainer::Insist(create).ok() || !DurableTrainer::Insist(drop).ok()) return false;
     if (!DurableTrainer::Insist(replace).ok() || !DurableTrainer::Insist(replace).ok()) return false;

@@ -145,7 +145,8 @@ class Client {
   // Changes hyper-parameters, policies, durability, frozen. Open Tables must be opened again. InvalidArgument
   // naming a field that is fixed; NotFound; Aborted when another change came first.
   absl::StatusOr<Table> AlterTable(const TableSpec& spec);
-  // The table and its rows are gone on every server. NotFound.
+  // The table and its rows are gone on every server. NotFound; Aborted when another table took its name
+  // meanwhile.
   absl::Status DropTable(const std::string& name);
 
   // ---- rows

@@ -75,6 +75,24 @@ TEST(Tables, ADropWhoseAnswerWasLostIsDone) {
   EXPECT_EQ(call, 2);
 }
 
+TEST(Tables, ADropThatComesLateLeavesTheNextTableOfThatName) {
+  FakeCluster cluster({});
+  ClientOptions options;
+  options.attempt_timeout = std::chrono::milliseconds(50);
+  auto client = *cluster.Connect(options);
+  ASSERT_TRUE(client->CreateTable(Spec("a", 1)).ok());
+  std::atomic<int> call{0};
+  cluster.SetFaults([&](ServerId, absl::string_view method, const std::string&) -> Fault {
+    return {method == kDropTable && call++ == 0 ? Fault::kHold : Fault::kNone};
+  });
+  EXPECT_TRUE(client->DropTable("a").ok());
+  EXPECT_EQ(call, 2);
+  ASSERT_TRUE(client->CreateTable(Spec("a", 2)).ok());
+  ASSERT_EQ(cluster.held(), 1u);
+  cluster.Release();
+  EXPECT_EQ(client->OpenTable("a")->dim(), 2u);
+}
+
 TEST(Tables, ACreateWhoseAnswerWasLostIsTheTableThatWasAskedFor) {
   FakeCluster cluster({});
   auto client = *cluster.Connect();

@@ -128,6 +128,7 @@ class FakeCluster {
   std::map<Applied, std::string> applied_ ABSL_GUARDED_BY(mutex_);
   std::map<Applied, std::string> content_ ABSL_GUARDED_BY(mutex_);  // of every part that was ever sent
   uint64_t next_writer_ ABSL_GUARDED_BY(mutex_) = 1;
+  std::map<std::string, uint64_t> writers_ ABSL_GUARDED_BY(mutex_);  // the living one of each name
   uint64_t registrations_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

@@ -245,10 +245,21 @@ FakeCluster::Result FakeCluster::Admin(ServerId server, absl::string_view method
     return {absl::OkStatus(), info.SerializeAsString()};
   }
   if (method == kRegisterWriter) {
+    const auto asked = Parse<v1::RegisterWriterRequest>(request);
+    uint64_t& living = writers_[asked.name()];
+    if (asked.has_replaces() && asked.replaces() != living) return {absl::AbortedError("another writer"), ""};
     v1::RegisterWriterResponse response;
-    response.set_writer(next_writer_++);
+    response.set_replaced_writer(living);
+    response.set_writer(living = next_writer_++);
     response.set_history(history_);
     ++registrations_;
+    return {absl::OkStatus(), response.SerializeAsString()};
+  }
+  if (method == kWriterState) {
+    const auto found = writers_.find(Parse<v1::WriterStateRequest>(request).name());
+    if (found == writers_.end()) return {absl::NotFoundError("nobody registered it"), ""};
+    v1::WriterStateResponse response;
+    response.set_writer(found->second);
     return {absl::OkStatus(), response.SerializeAsString()};
   }
   if (method == kExpire) {
@@ -289,7 +300,11 @@ FakeCluster::Result FakeCluster::Tables(absl::string_view method, const std::str
   }
   if (method == kDropTable) {
     auto drop = Parse<v1::DropTableRequest>(request);
-    if (tables_.erase(drop.name()) == 0) return {absl::NotFoundError("no such table"), ""};
+    const auto found = tables_.find(drop.name());
+    if (found == tables_.end()) return {absl::NotFoundError("no such table"), ""};
+    if (drop.table_id() != 0 && drop.table_id() != found->second.table_id())
+      return {absl::AbortedError("another table"), ""};
+    tables_.erase(found);
     return {absl::OkStatus(), v1::DropTableResponse().SerializeAsString()};
   }
   return {absl::UnimplementedError(method), ""};

@@ -116,6 +116,45 @@ TEST(Push, CarriesEverythingInTheHeader) {
   }
 }
 
+TEST(Push, ARegistrationThatComesLateLeavesTheNextWriterOfThatName) {
+  FakeCluster cluster({});
+  ClientOptions options;
+  options.writer_name = "trainer-0";
+  options.attempt_timeout = std::chrono::milliseconds(50);
+  auto client = *cluster.Connect(options);
+  Table a = *client->CreateTable(Spec("a", 1));
+  std::atomic<int> call{0};
+  cluster.SetFaults([&](ServerId, absl::string_view method, const std::string&) -> Fault {
+    return {method == kRegisterWriter && call++ == 0 ? Fault::kHold : Fault::kNone};
+  });
+  std::vector<uint64_t> ids = {1};
+  std::vector<float> values = {1};
+  GradientSlice slice{a, ids, values};
+  ASSERT_TRUE(client->Push({&slice, 1}, {}).ok());
+  EXPECT_EQ(call, 2);
+  ASSERT_EQ(cluster.held(), 1u);
+  cluster.Release();
+  EXPECT_EQ(cluster.registrations(), 1u) << "the late one took the name of the writer that lives";
+}
+
+TEST(Push, ARegistrationWhoseAnswerWasLostIsRepeatedInItsPlace) {
+  FakeCluster cluster({});
+  ClientOptions options;
+  options.writer_name = "trainer-0";
+  auto client = *cluster.Connect(options);
+  Table a = *client->CreateTable(Spec("a", 1));
+  std::atomic<int> call{0};
+  cluster.SetFaults([&](ServerId, absl::string_view method, const std::string&) -> Fault {
+    return {method == kRegisterWriter && call++ == 0 ? Fault::kApplyThenError : Fault::kNone};
+  });
+  std::vector<uint64_t> ids = {1};
+  std::vector<float> values = {1};
+  GradientSlice slice{a, ids, values};
+  ASSERT_TRUE(client->Push({&slice, 1}, {}).ok());
+  EXPECT_EQ(cluster.registrations(), 2u);
+  EXPECT_EQ(client->writer_id(), 2u);
+}
+
 TEST(Push, RefusesNanAndInfinityByTableIdAndColumnBeforeAnythingIsSent) {
   FakeCluster cluster({});
   auto client = *cluster.Connect();

@@ -115,7 +115,7 @@ TEST_F(TableCatalogTest, CreatedTableIsOnEveryServerWhenTheCallReturns) {
 
 TEST_F(TableCatalogTest, IdsAreNeverUsedAgain) {
   ASSERT_TRUE(catalog().CreateTable(Schema("a"), false).ok());
-  ASSERT_EQ(*catalog().DropTable("a"), 1u);
+  ASSERT_EQ(*catalog().DropTable("a", 0), 1u);
   EXPECT_EQ(catalog().CreateTable(Schema("a"), false)->schema.table_id, 2u);
   EXPECT_EQ(target_.events, (std::vector<std::string>{"up a 1 v1", "drop 1", "up a 2 v1"}));
   EXPECT_EQ(second_.events, target_.events);
@@ -124,12 +124,22 @@ TEST_F(TableCatalogTest, IdsAreNeverUsedAgain) {
 TEST_F(TableCatalogTest, ADropAskedAgainIsNotFoundOnlyOnceEveryServerHasDroppedTheTable) {
   ASSERT_TRUE(catalog().CreateTable(Schema("a"), false).ok());
   peers_.fail = absl::UnavailableError("server 1 (b:1) did not answer");
-  EXPECT_TRUE(absl::IsUnavailable(catalog().DropTable("a").status()));
-  EXPECT_TRUE(absl::IsUnavailable(catalog().DropTable("a").status())) << "server 1 still serves it";
+  EXPECT_TRUE(absl::IsUnavailable(catalog().DropTable("a", 0).status()));
+  EXPECT_TRUE(absl::IsUnavailable(catalog().DropTable("a", 0).status())) << "server 1 still serves it";
   EXPECT_EQ(second_.tables.size(), 1u);
   peers_.fail = absl::OkStatus();
-  EXPECT_TRUE(absl::IsNotFound(catalog().DropTable("a").status()));
+  EXPECT_TRUE(absl::IsNotFound(catalog().DropTable("a", 0).status()));
   EXPECT_TRUE(second_.tables.empty());
+}
+
+TEST_F(TableCatalogTest, ADropOfAnotherIdIsAborted) {
+  ASSERT_TRUE(catalog().CreateTable(Schema("a"), false).ok());
+  ASSERT_EQ(*catalog().DropTable("a", 1), 1u);
+  ASSERT_EQ(catalog().CreateTable(Schema("a"), false)->schema.table_id, 2u);
+  const auto late = catalog().DropTable("a", 1);
+  EXPECT_TRUE(absl::IsAborted(late.status())) << late.status();
+  EXPECT_TRUE(absl::StrContains(late.status().message(), "has table_id 2 now")) << late.status();
+  EXPECT_EQ(second_.tables.count(2), 1u);
 }
 
 TEST_F(TableCatalogTest, TakenNameIsAlreadyExists) {
@@ -201,13 +211,13 @@ TEST_F(TableCatalogTest, AlterOfAFixedFieldIsInvalidAndOfNothingNotFound) {
   schema.seed = 5;
   EXPECT_EQ(catalog().AlterTable(schema).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(catalog().AlterTable(Schema("b")).status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(catalog().DropTable("b").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(catalog().DropTable("b", 0).status().code(), absl::StatusCode::kNotFound);
 }
 
 TEST_F(TableCatalogTest, NewIncarnationOfAWriterKillsTheOldOneEverywhere) {
-  EXPECT_EQ(catalog().RegisterWriter("w")->writer, 1u);
-  EXPECT_EQ(catalog().RegisterWriter("v")->writer, 2u);
-  const auto again = catalog().RegisterWriter("v");
+  EXPECT_EQ(catalog().RegisterWriter("w", {})->writer, 1u);
+  EXPECT_EQ(catalog().RegisterWriter("v", {})->writer, 2u);
+  const auto again = catalog().RegisterWriter("v", {});
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ(again->writer, 3u);
   EXPECT_EQ(again->replaced, 2u);
@@ -216,22 +226,33 @@ TEST_F(TableCatalogTest, NewIncarnationOfAWriterKillsTheOldOneEverywhere) {
     EXPECT_EQ(target->floor.dead, std::vector<WriterId>{2});
   }
   // With the lowest living writer the floor moves.
-  ASSERT_EQ(catalog().RegisterWriter("w")->writer, 4u);
+  ASSERT_EQ(catalog().RegisterWriter("w", {})->writer, 4u);
   EXPECT_EQ(second_.floor.floor, 2u);
   EXPECT_TRUE(second_.floor.dead.empty());
   EXPECT_EQ(*catalog().WriterIdOf("w"), 4u);
   EXPECT_EQ(*catalog().WriterIdOf("v"), 3u);
 }
 
+TEST_F(TableCatalogTest, ARegistrationReplacesOnlyTheWriterItNames) {
+  ASSERT_EQ(catalog().RegisterWriter("w", 0)->writer, 1u);
+  EXPECT_TRUE(absl::IsAborted(catalog().RegisterWriter("w", 0).status()));
+  ASSERT_EQ(catalog().RegisterWriter("w", 1)->writer, 2u);
+  const auto late = catalog().RegisterWriter("w", 1);
+  EXPECT_TRUE(absl::IsAborted(late.status())) << late.status();
+  EXPECT_TRUE(absl::StrContains(late.status().message(), "has the id 2 now")) << late.status();
+  ASSERT_EQ(*catalog().EndWriter("w", 2), 2u);
+  EXPECT_EQ(catalog().RegisterWriter("w", 0)->writer, 3u) << "an ended writer is nobody";
+}
+
 TEST_F(TableCatalogTest, WriterIsNotReplacedWhileAServerIsDown) {
-  ASSERT_TRUE(catalog().RegisterWriter("w").ok());
+  ASSERT_TRUE(catalog().RegisterWriter("w", {}).ok());
   peers_.fail = absl::UnavailableError("server 1 (b:1) did not answer");
-  EXPECT_TRUE(catalog().RegisterWriter("new").ok()) << "nobody has to be told of a new name";
-  const auto refused = catalog().RegisterWriter("w");
+  EXPECT_TRUE(catalog().RegisterWriter("new", {}).ok()) << "nobody has to be told of a new name";
+  const auto refused = catalog().RegisterWriter("w", {});
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_TRUE(absl::StrContains(refused.status().message(), "server 1")) << refused.status();
   peers_.fail = absl::OkStatus();
-  ASSERT_TRUE(catalog().RegisterWriter("w").ok());
+  ASSERT_TRUE(catalog().RegisterWriter("w", {}).ok());
   // Every incarnation before the last is dead: 1 and the one that was given out while the server was down. 2
   // is "new".
   EXPECT_EQ(second_.floor.floor, 1u);
@@ -239,8 +260,8 @@ TEST_F(TableCatalogTest, WriterIsNotReplacedWhileAServerIsDown) {
 }
 
 TEST_F(TableCatalogTest, EndedWriterIsDeadEverywhereAndItsNameIsFree) {
-  ASSERT_EQ(catalog().RegisterWriter("w")->writer, 1u);
-  ASSERT_EQ(catalog().RegisterWriter("v")->writer, 2u);
+  ASSERT_EQ(catalog().RegisterWriter("w", {})->writer, 1u);
+  ASSERT_EQ(catalog().RegisterWriter("v", {})->writer, 2u);
   const auto both = catalog().ListWriters();
   ASSERT_TRUE(both.ok()) << both.status();
   ASSERT_EQ(both->size(), 2u);
@@ -253,7 +274,7 @@ TEST_F(TableCatalogTest, EndedWriterIsDeadEverywhereAndItsNameIsFree) {
   EXPECT_EQ(catalog().ListWriters()->size(), 1u);
   EXPECT_EQ(catalog().EndWriter("v", 0).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(catalog().EndWriter("a/b", 0).status().code(), absl::StatusCode::kInvalidArgument);
-  const auto again = catalog().RegisterWriter("v");
+  const auto again = catalog().RegisterWriter("v", {});
   EXPECT_EQ(again->writer, 3u) << "an id is never used again";
   EXPECT_EQ(again->replaced, 0u);
   EXPECT_EQ(*catalog().EndWriter("w", 0), 1u);
@@ -261,22 +282,22 @@ TEST_F(TableCatalogTest, EndedWriterIsDeadEverywhereAndItsNameIsFree) {
 }
 
 TEST_F(TableCatalogTest, AWriterEndedWhileAServerIsDownIsDeadThereBeforeItsNameIsGivenAgain) {
-  ASSERT_EQ(catalog().RegisterWriter("w")->writer, 1u);
+  ASSERT_EQ(catalog().RegisterWriter("w", {})->writer, 1u);
   peers_.fail = absl::UnavailableError("server 1 (b:1) did not answer");
   EXPECT_TRUE(absl::IsUnavailable(catalog().EndWriter("w", 0).status()));
   EXPECT_TRUE(catalog().ListWriters()->empty());
-  EXPECT_TRUE(absl::IsUnavailable(catalog().RegisterWriter("w").status()))
+  EXPECT_TRUE(absl::IsUnavailable(catalog().RegisterWriter("w", {}).status()))
       << "server 1 still takes 1's pushes";
   peers_.fail = absl::OkStatus();
-  ASSERT_TRUE(catalog().RegisterWriter("w").ok());
+  ASSERT_TRUE(catalog().RegisterWriter("w", {}).ok());
   EXPECT_GE(second_.floor.floor, 1u);
 }
 
 TEST_F(TableCatalogTest, WriterNamesThatBeginAlikeAreDifferent) {
-  ASSERT_EQ(catalog().RegisterWriter("trainer-10")->writer, 1u);
+  ASSERT_EQ(catalog().RegisterWriter("trainer-10", {})->writer, 1u);
   EXPECT_EQ(catalog().WriterIdOf("trainer-1").status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(catalog().RegisterWriter("trainer-1")->replaced, 0u);
-  EXPECT_EQ(catalog().RegisterWriter("a/b").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(catalog().RegisterWriter("trainer-1", {})->replaced, 0u);
+  EXPECT_EQ(catalog().RegisterWriter("a/b", {}).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(TableCatalogTest, ConcurrentCreatorsGetDistinctIds) {

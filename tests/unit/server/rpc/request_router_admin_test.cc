@@ -34,6 +34,10 @@ TEST_F(RequestRouterTest, TableMethodsGoThroughTheCatalog) {
   v1::DropTableRequest drop;
   drop.set_name("table1");
   EXPECT_EQ(Call<v1::DropTableResponse>(admin + "DropTable", drop)->table_id(), kTable);
+  drop.set_table_id(kTable + 1);
+  EXPECT_EQ(Call<v1::DropTableResponse>(admin + "DropTable", drop).status().code(),
+            absl::StatusCode::kAborted);
+  drop.clear_table_id();
   drop.set_name("other");
   EXPECT_EQ(Call<v1::DropTableResponse>(admin + "DropTable", drop).status().code(),
             absl::StatusCode::kNotFound);
@@ -80,6 +84,11 @@ TEST_F(RequestRouterTest, WriterStateTellsWhatPartitionsKnow) {
   EXPECT_EQ(registered->writer(), 12u);
   EXPECT_EQ(registered->replaced_writer(), 11u);
   EXPECT_EQ(registered->history(), kHistory);
+  registration.set_replaces(10);
+  EXPECT_EQ(Call<v1::RegisterWriterResponse>("/rowhouse.v1.AdminService/RegisterWriter", registration)
+                .status()
+                .code(),
+            absl::StatusCode::kAborted);
   registration.set_name("no spaces");
   EXPECT_EQ(Call<v1::RegisterWriterResponse>("/rowhouse.v1.AdminService/RegisterWriter", registration)
                 .status()

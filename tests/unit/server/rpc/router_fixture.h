@@ -38,11 +38,14 @@ class FakeCatalog final : public Catalog {
     ++altered.version;
     return altered;
   }
-  absl::StatusOr<TableId> DropTable(std::string_view name) override {
+  absl::StatusOr<TableId> DropTable(std::string_view name, TableId expected) override {
     if (name != "table1") return absl::NotFoundError("no such table");
+    if (expected != 0 && expected != kTable) return absl::AbortedError("another id");
     return kTable;
   }
-  absl::StatusOr<RegisteredWriter> RegisterWriter(std::string_view) override {
+  absl::StatusOr<RegisteredWriter> RegisterWriter(std::string_view,
+                                                  std::optional<WriterId> replaces) override {
+    if (replaces.has_value() && *replaces != 11) return absl::AbortedError("another writer");
     return RegisteredWriter{.writer = 12, .replaced = 11};
   }
   absl::StatusOr<WriterId> WriterIdOf(std::string_view name) override {
