@@ -32,6 +32,7 @@ struct ServerOptions {
   uint32_t checkpoint_keep = 5;                 // scheduled ones that stay
   bool checkpoint_keep_log = false;             // keeps the log since the newest checkpoint, for barriers
   std::string restore_from;                     // folder of the checkpoint that a first start begins with
+  int64_t writer_idle_expiry_ms = 7ll * 24 * 3600 * 1000;  // silent for so long everywhere: ended; 0: never
   int worker_threads = 0;                       // 0: as many as the CPU quota
   int io_threads = 8;                           // parallel spill reads
   int drain_timeout_ms = 10'000;                // SIGTERM waits this long for calls under way

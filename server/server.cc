@@ -26,6 +26,7 @@
 #include "server/memory_plan.h"
 #include "server/meta/remote_meta_store.h"
 #include "server/meta/table_catalog.h"
+#include "server/meta/writer_reaper.h"
 #include "server/optimizer/kernels.h"
 #include "server/partition/partition_set.h"
 #include "server/restore_directory.h"
@@ -73,6 +74,7 @@ class ServerImpl final : public Server {
   absl::Status MakeCheckpoints();
   void MakeServices();
   absl::Status Listen();
+  void StartReaper();
   absl::StatusOr<absl::Duration> RequestDrain();
   std::pair<std::string, std::string> StateAndReason() const;
   std::vector<std::string> FailingChecks() const;
@@ -96,6 +98,8 @@ class ServerImpl final : public Server {
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<ServerTables> target_;
   std::unique_ptr<TableCatalog> catalog_;
+  WriterActivity activity_{SystemClock()};
+  std::unique_ptr<WriterReaper> reaper_;  // where partition 0 is owned, unless writers never expire
   std::unique_ptr<CheckpointShare> share_;
   std::vector<std::unique_ptr<CheckpointMember>> remote_shares_;
   std::unique_ptr<CheckpointCoordinator> coordinator_;  // where partition 0 is owned
@@ -128,6 +132,7 @@ void ServerImpl::Drain() {
   health_.SetServing(false);
   if (transport_ != nullptr) transport_->Drain(live_.drain_timeout());
   http_.reset();
+  if (reaper_ != nullptr) reaper_->Stop();
   if (coordinator_ != nullptr) coordinator_->Stop();
   if (share_ != nullptr) share_->Stop();
   if (catalog_ != nullptr) catalog_->Stop();
@@ -176,8 +181,23 @@ absl::Status ServerImpl::Build() {
   progress_.End();
   catalog_->Start();
   if (coordinator_ != nullptr) coordinator_->Start();
+  StartReaper();
   monitor_ = std::make_unique<HealthMonitor>([this] { return StateAndReason().first == "ready"; }, &health_);
   return absl::OkStatus();
+}
+
+void ServerImpl::StartReaper() {
+  if (map_->owner(0) != options_.server_index || options_.writer_idle_expiry_ms == 0) return;
+  reaper_ = std::make_unique<WriterReaper>(
+      WriterReaper::Parts{.catalog = catalog_.get(),
+                          .peers = peers_.get(),
+                          .activity = &activity_,
+                          .clock = SystemClock(),
+                          .idle_expiry = absl::Milliseconds(options_.writer_idle_expiry_ms)});
+  metrics_.AddCounterCallback("rowhouse_idle_writers_ended_total",
+                              "Writers ended because no server had heard from them for writers.idle_expiry.",
+                              {}, [this] { return static_cast<double>(reaper_->ended()); });
+  reaper_->Start();
 }
 
 absl::Status ServerImpl::RestoreIfAsked(const IdentityRequest& request) {
@@ -366,10 +386,12 @@ void ServerImpl::MakeServices() {
   rules.max_message_bytes = plan_.max_message_bytes;
   rules.tables = tables_.get();
   rules.on_unknown_table = [this] { return catalog_->CheckFresh(); };
+  const bool writers_expire = options_.writer_idle_expiry_ms != 0;
   embedding_ = std::make_unique<EmbeddingService>(EmbeddingService::Parts{.partitions = partitions_.get(),
                                                                           .admission = &admission_,
                                                                           .rules = std::move(rules),
-                                                                          .metrics = &metrics_});
+                                                                          .metrics = &metrics_,
+                                                                          .activity = writers_expire ? &activity_ : nullptr});
   admin_ =
       std::make_unique<AdminService>(AdminService::Parts{.catalog = catalog_.get(),
                                                          .tables = tables_.get(),
@@ -384,6 +406,7 @@ void ServerImpl::MakeServices() {
       std::make_unique<InternalService>(InternalService::Parts{.meta = keeps_meta ? meta_.get() : nullptr,
                                                                .catalog = catalog_.get(),
                                                                .checkpoints = share_.get(),
+                                                               .activity = &activity_,
                                                                .cluster = identity.cluster});
   checkpoint_ = std::make_unique<CheckpointService>(
       CheckpointService::Parts{.coordinator = coordinator_.get(), .owner = map_->address(map_->owner(0))});

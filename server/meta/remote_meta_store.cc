@@ -122,21 +122,62 @@ class RemotePeers final : public Peers {
   }
 
   absl::Status SyncAll() override {
-    struct Call {
-      grpc::ClientContext context;
-      pb::SyncResponse response;
-      grpc::Status status;
-      std::unique_ptr<grpc::ClientAsyncResponseReader<pb::SyncResponse>> reader;
-    };
-    const absl::Duration deadline = std::max(options_.deadline, kPeerSyncDeadline);
     pb::SyncRequest request;
     request.set_cluster(options_.cluster);
+    return AskAll<pb::SyncResponse>(std::max(options_.deadline, kPeerSyncDeadline), /*wait=*/true,
+                                    [&](Stub* stub, grpc::ClientContext* context, grpc::CompletionQueue* queue) {
+                                      return stub->AsyncSync(context, request, queue);
+                                    })
+        .status();
+  }
+
+  absl::StatusOr<std::vector<absl::Duration>> SilenceOf(absl::Span<const WriterId> living) override {
+    pb::WriterSilenceRequest request;
+    request.set_cluster(options_.cluster);
+    for (WriterId writer : living) request.add_living(writer);
+    // One that is down is not waited for: it is asked again with the next look.
+    const auto answers = AskAll<pb::WriterSilenceResponse>(
+        options_.deadline, /*wait=*/false,
+        [&](Stub* stub, grpc::ClientContext* context, grpc::CompletionQueue* queue) {
+          return stub->AsyncWriterSilence(context, request, queue);
+        });
+    if (!answers.ok()) return answers.status();
+    std::vector<absl::Duration> least(living.size(), absl::InfiniteDuration());
+    for (const pb::WriterSilenceResponse& answer : *answers) {
+      if (answer.silent_ms_size() != static_cast<int>(living.size())) {
+        return absl::InternalError(absl::StrCat("a server told the silence of ", answer.silent_ms_size(),
+                                                " writers, was asked for that of ", living.size()));
+      }
+      for (size_t i = 0; i < living.size(); ++i)
+        least[i] = std::min(least[i], absl::Milliseconds(answer.silent_ms(static_cast<int>(i))));
+    }
+    return least;
+  }
+
+ private:
+  using Stub = pb::InternalService::Stub;
+  struct Peer {
+    std::string name;
+    std::unique_ptr<Stub> stub;
+  };
+
+  // The answers of all peers, asked at once by `start`; Unavailable naming each that did not give one. `wait`:
+  // also for a peer that cannot be reached at first.
+  template <typename Response, typename Start>
+  absl::StatusOr<std::vector<Response>> AskAll(absl::Duration deadline, bool wait, Start start) {
+    struct Call {
+      grpc::ClientContext context;
+      grpc::Status status;
+      std::unique_ptr<grpc::ClientAsyncResponseReader<Response>> reader;
+    };
     grpc::CompletionQueue queue;
     std::vector<Call> calls(peers_.size());
+    std::vector<Response> responses(peers_.size());
     for (size_t i = 0; i < calls.size(); ++i) {
       SetDeadline(calls[i].context, deadline);
-      calls[i].reader = peers_[i].stub->AsyncSync(&calls[i].context, request, &queue);
-      calls[i].reader->Finish(&calls[i].response, &calls[i].status, &calls[i]);
+      calls[i].context.set_wait_for_ready(wait);
+      calls[i].reader = start(peers_[i].stub.get(), &calls[i].context, &queue);
+      calls[i].reader->Finish(&responses[i], &calls[i].status, &calls[i]);
     }
     void* tag = nullptr;
     bool ok = false;
@@ -144,20 +185,15 @@ class RemotePeers final : public Peers {
     queue.Shutdown();
     while (queue.Next(&tag, &ok)) {
     }
-    std::vector<std::string> lagging;
+    std::vector<std::string> missing;
     for (size_t i = 0; i < calls.size(); ++i) {
       const absl::Status status = ToStatus(peers_[i].name, calls[i].status, deadline);
-      if (!status.ok()) lagging.emplace_back(status.message());
+      if (!status.ok()) missing.emplace_back(status.message());
     }
-    if (lagging.empty()) return absl::OkStatus();
-    return absl::UnavailableError(absl::StrJoin(lagging, "; "));
+    if (!missing.empty()) return absl::UnavailableError(absl::StrJoin(missing, "; "));
+    return responses;
   }
 
- private:
-  struct Peer {
-    std::string name;
-    std::unique_ptr<pb::InternalService::Stub> stub;
-  };
   const RemoteOptions options_;
   std::vector<Peer> peers_;
 };

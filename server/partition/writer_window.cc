@@ -37,8 +37,8 @@ absl::StatusOr<WriterWindow::Verdict> WriterWindow::Check(WriterId writer, PushS
   }
   if (IsDead(writer)) {
     return absl::FailedPreconditionError(absl::StrCat(
-        "writer ", writer, " is dead: its name was registered again or it is at or below the floor ",
-        floor_.floor, "; register a new writer"));
+        "writer ", writer, " is dead: its name was registered again, it was ended (writer end, or idle for ",
+        "writers.idle_expiry), or it is at or below the floor ", floor_.floor, "; register a new writer"));
   }
   auto it = writers_.find(writer);
   if (it == writers_.end()) return Verdict::kNew;  // first contact

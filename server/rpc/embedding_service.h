@@ -11,6 +11,7 @@
 #include "common/metrics.h"
 #include "common/stage_times.h"
 #include "rowhouse/v1/embedding_service.pb.h"
+#include "server/meta/writer_activity.h"
 #include "server/partition/partition_set.h"
 #include "server/rpc/admission.h"
 #include "server/rpc/request_handler.h"
@@ -25,6 +26,7 @@ class EmbeddingService {
     Admission* admission = nullptr;
     RequestRules rules;
     MetricsRegistry* metrics = nullptr;  // may be null
+    WriterActivity* activity = nullptr;  // told of writers that push; may be null
   };
   // Nothing that parts point to is owned.
   explicit EmbeddingService(Parts parts);

@@ -60,6 +60,15 @@ absl::Status InternalService::Sync(const internal::v1::SyncRequest& request,
   return absl::OkStatus();
 }
 
+absl::Status InternalService::WriterSilence(const internal::v1::WriterSilenceRequest& request,
+                                            internal::v1::WriterSilenceResponse* response) {
+  RH_RETURN_IF_ERROR(CheckCluster(request.cluster()));
+  const std::vector<WriterId> living(request.living().begin(), request.living().end());
+  for (absl::Duration silent : parts_.activity->SilenceOf(living))
+    response->add_silent_ms(static_cast<uint64_t>(absl::ToInt64Milliseconds(silent)));
+  return absl::OkStatus();
+}
+
 absl::Status InternalService::CheckpointStep(const internal::v1::CheckpointStepRequest& request,
                                              internal::v1::CheckpointStepResponse* response) {
   RH_RETURN_IF_ERROR(CheckCluster(request.cluster()));

@@ -123,6 +123,7 @@ void RequestRouter::AddInternal() {
   AddBlocking(kInternal, "MetaRange", service, &InternalService::MetaRange);
   AddBlocking(kInternal, "MetaTxn", service, &InternalService::MetaTxn);
   AddBlocking(kInternal, "Sync", service, &InternalService::Sync);
+  AddBlocking(kInternal, "WriterSilence", service, &InternalService::WriterSilence);
   AddBlocking(kInternal, "CheckpointStep", service, &InternalService::CheckpointStep);
 }
 

@@ -153,7 +153,7 @@ class Malformed:
         yield Method("/rowhouse.v1.AdminService/GetPartitionMap", admin.GetPartitionMapRequest(), harmless=True)
         for name in ("BeginCheckpoint", "GetCheckpointJob", "CutCheckpoint", "CancelCheckpoint", "ListCheckpoints", "DeleteCheckpoint"):
             yield Method(f"/rowhouse.v1.CheckpointService/{name}", getattr(checkpoint, f"{name}Request")(), harmless=name in ("ListCheckpoints",))
-        for name in ("MetaRange", "MetaTxn", "Sync", "CheckpointStep"):
+        for name in ("MetaRange", "MetaTxn", "Sync", "WriterSilence", "CheckpointStep"):
             yield Method(f"/rowhouse.internal.v1.InternalService/{name}", getattr(internal, f"{name}Request")(), harmless=name == "MetaRange")
 
     def check_body(self, method, body):

@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/sim_peers.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -90,25 +91,50 @@ class SimPeers final : public server::Peers {
   absl::Status SyncAll() override {
     pb::SyncRequest request;
     request.set_cluster(cluster_);
+    return AskAll<pb::SyncResponse>("Sync", request, kSyncDeadlineNanos).status();
+  }
+
+  absl::StatusOr<std::vector<absl::Duration>> SilenceOf(absl::Span<const WriterId> living) override {
+    pb::WriterSilenceRequest request;
+    request.set_cluster(cluster_);
+    for (WriterId writer : living) request.add_living(writer);
+    RH_ASSIGN_OR_RETURN(const auto answers,
+                        AskAll<pb::WriterSilenceResponse>("WriterSilence", request, kDeadlineNanos));
+    std::vector<absl::Duration> least(living.size(), absl::InfiniteDuration());
+    for (const pb::WriterSilenceResponse& answer : answers) {
+      for (size_t i = 0; i < living.size(); ++i)
+        least[i] = std::min(least[i], absl::Milliseconds(answer.silent_ms(static_cast<int>(i))));
+    }
+    return least;
+  }
+
+ private:
+  // Every other server's answer, asked at once.
+  template <typename Response>
+  absl::StatusOr<std::vector<Response>> AskAll(const char* method, const google::protobuf::MessageLite& request,
+                                               int64_t deadline_nanos) {
     const auto bytes = std::make_shared<Buffer>(server::SerializeProto(request));
     absl::BlockingCounter left(static_cast<int>(servers_) - 1);
-    std::vector<absl::Status> answers(servers_);
+    std::vector<absl::Status> told(servers_);
+    std::vector<Response> answers(servers_);
     for (MachineId server = 0; server < servers_; ++server) {
       if (server == self_->id) continue;
-      network_->Call(self_, server, absl::StrCat(kService, "Sync"), bytes, Now() + kSyncDeadlineNanos,
-                     [&left, &answers, server](absl::Status status, client::Reply) {
-                       answers[server] = Told(server, status);
+      network_->Call(self_, server, absl::StrCat(kService, method), bytes, Now() + deadline_nanos,
+                     [&left, &told, &answers, server](absl::Status status, client::Reply reply) {
+                       if (status.ok() && !server::ParseProto(reply.bytes, &answers[server]))
+                         status = absl::InternalError("the answer is none");
+                       told[server] = Told(server, status);
                        left.DecrementCount();
                      });
     }
     left.Wait();
-    for (const absl::Status& answer : answers) {
-      if (!answer.ok()) return absl::UnavailableError(answer.message());
+    for (const absl::Status& status : told) {
+      if (!status.ok()) return absl::UnavailableError(status.message());
     }
-    return absl::OkStatus();
+    answers.erase(answers.begin() + static_cast<ptrdiff_t>(self_->id));
+    return answers;
   }
 
- private:
   SimNetwork* const network_;
   const std::shared_ptr<Machine> self_;
   const uint32_t servers_;

@@ -215,7 +215,10 @@ void SimServer::MakeServices() {
   rules.tables = tables_.get();
   rules.on_unknown_table = [this] { return catalog_->CheckFresh(); };
   embedding_ = std::make_unique<server::EmbeddingService>(server::EmbeddingService::Parts{
-      .partitions = partitions_.get(), .admission = &admission_, .rules = std::move(rules)});
+      .partitions = partitions_.get(),
+      .admission = &admission_,
+      .rules = std::move(rules),
+      .activity = &activity_});
   admin_ = std::make_unique<server::AdminService>(server::AdminService::Parts{
       .catalog = catalog_.get(),
       .tables = tables_.get(),
@@ -230,6 +233,7 @@ void SimServer::MakeServices() {
       server::InternalService::Parts{.meta = keeps_meta ? meta_.get() : nullptr,
                                      .catalog = catalog_.get(),
                                      .checkpoints = share_.get(),
+                                     .activity = &activity_,
                                      .cluster = kSimCluster});
   checkpoint_ = std::make_unique<server::CheckpointService>(server::CheckpointService::Parts{
       .coordinator = coordinator_.get(), .owner = map_->address(map_->owner(0))});

@@ -94,6 +94,7 @@ class SimServer {
   std::unique_ptr<server::CheckpointCoordinator> coordinator_;
   std::unique_ptr<server::ServerInfoSource> info_;
   server::Admission admission_{&ledger_};
+  server::WriterActivity activity_{SystemClock()};
   server::HealthService health_;
   std::unique_ptr<server::EmbeddingService> embedding_;
   std::unique_ptr<server::AdminService> admin_;

@@ -53,7 +53,17 @@ class Owner final : public pb::InternalService::Service {
                ? grpc::Status::OK
                : grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "another cluster");
   }
-  std::atomic<int> syncs{0};
+  grpc::Status WriterSilence(grpc::ServerContext*, const pb::WriterSilenceRequest* request,
+                             pb::WriterSilenceResponse* response) override {
+    // The first that is asked has heard from writer 1 a second ago, the next from writer 2.
+    const int asked = ++silences;
+    for (uint64_t writer : request->living())
+      response->add_silent_ms(static_cast<int>(writer) == asked ? 1000 : 5000);
+    if (answers_too_much) response->add_silent_ms(0);
+    return grpc::Status::OK;
+  }
+  std::atomic<int> syncs{0}, silences{0};
+  std::atomic<bool> answers_too_much{false};
 
  private:
   MetaStore* const store_;
@@ -124,6 +134,20 @@ TEST_F(RemoteMetaStoreTest, PeersAreAllAskedButSelf) {
   const absl::Status refused = MakeRemotePeers({"self:1", address_}, 0, Options(kCluster + 1))->SyncAll();
   EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable);
   EXPECT_TRUE(absl::StrContains(refused.message(), absl::StrCat("server 1 (", address_, ")"))) << refused;
+}
+
+TEST_F(RemoteMetaStoreTest, SilenceIsTheLeastThatAnyServerSays) {
+  auto peers = MakeRemotePeers({"self:1", address_, address_}, 0, Options(kCluster));
+  const auto silences = peers->SilenceOf({1, 2, 3});
+  ASSERT_TRUE(silences.ok()) << silences.status();
+  EXPECT_EQ(*silences,
+            (std::vector<absl::Duration>{absl::Seconds(1), absl::Seconds(1), absl::Seconds(5)}));
+  owner_->answers_too_much = true;
+  EXPECT_EQ(peers->SilenceOf({1}).status().code(), absl::StatusCode::kInternal);
+  peers = MakeRemotePeers({"self:1", "127.0.0.1:1"}, 0, Options(kCluster));
+  const auto missing = peers->SilenceOf({1});
+  EXPECT_EQ(missing.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(absl::StrContains(missing.status().message(), "server 1 (127.0.0.1:1)")) << missing.status();
 }
 
 }  // namespace

@@ -63,6 +63,9 @@ class FakePeers : public Peers {
     }
     return absl::OkStatus();
   }
+  absl::StatusOr<std::vector<absl::Duration>> SilenceOf(absl::Span<const WriterId>) override {
+    return absl::UnimplementedError("the catalog asks for nobody's silence");
+  }
   int calls = 0;
   absl::Status fail;
   std::vector<TableCatalog*> peers;

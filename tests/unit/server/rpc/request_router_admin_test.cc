@@ -196,6 +196,21 @@ TEST_F(RequestRouterTest, InternalMethodsCheckTheCluster) {
   sync.set_cluster(kCluster);
   EXPECT_EQ(Call<rowhouse::internal::v1::SyncResponse>(internal + "Sync", sync)->revision(), 31u);
 
+  rowhouse::internal::v1::WriterSilenceRequest silence;
+  silence.add_living(5);
+  EXPECT_EQ(Call<rowhouse::internal::v1::WriterSilenceResponse>(internal + "WriterSilence", silence)
+                .status()
+                .code(),
+            absl::StatusCode::kFailedPrecondition);
+  silence.set_cluster(kCluster);
+  activity_clock_.Advance(3'000'000'000);
+  ASSERT_TRUE(Embed(ValuesOf(1, {1}, {1, 2})).ok());
+  activity_clock_.Advance(2'000'000'000);
+  silence.add_living(6);
+  const auto silences = Call<rowhouse::internal::v1::WriterSilenceResponse>(internal + "WriterSilence", silence);
+  ASSERT_TRUE(silences.ok()) << silences.status();
+  EXPECT_THAT(silences->silent_ms(), testing::ElementsAre(2000, 5000));
+
   InternalService elsewhere({.meta = nullptr, .catalog = &catalog_, .cluster = kCluster});
   rowhouse::internal::v1::MetaRangeResponse none;
   EXPECT_EQ(elsewhere.MetaRange(range, &none).code(), absl::StatusCode::kFailedPrecondition);

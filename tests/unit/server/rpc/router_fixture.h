@@ -108,7 +108,8 @@ class RequestRouterTest : public testing::Test {
                     .admission = &admission_,
                     .rules = {.history = kHistory,
                               .partition_count = options.partitions,
-                              .tables = &node_.tables()}}),
+                              .tables = &node_.tables()},
+                    .activity = &activity_}),
         admin_({.catalog = &catalog_,
                 .tables = &node_.tables(),
                 .rows = &node_.rows(),
@@ -120,7 +121,7 @@ class RequestRouterTest : public testing::Test {
                   ++drains_;
                   return absl::Seconds(2);
                 }}),
-        internal_({.meta = &meta_, .catalog = &catalog_, .cluster = kCluster}),
+        internal_({.meta = &meta_, .catalog = &catalog_, .activity = &activity_, .cluster = kCluster}),
         router_({.embedding = &embedding_,
                  .admin = &admin_,
                  .internal = &internal_,
@@ -231,6 +232,8 @@ class RequestRouterTest : public testing::Test {
   FakeInfo info_;
   HealthService health_;
   MetricsRegistry metrics_;
+  ManualClock activity_clock_;
+  WriterActivity activity_{&activity_clock_};
   std::unique_ptr<Executor> blocking_ = MakeThreadPool("blocking", 1);
   EmbeddingService embedding_;
   AdminService admin_;
