@@ -44,7 +44,7 @@ class ReadableFile {
   virtual absl::StatusOr<uint64_t> Size() = 0;
 };
 
-// Holds a lock until destroyed.
+// Holds a lock until destroyed; then its file is empty.
 class FileLock {
  public:
   virtual ~FileLock() = default;

@@ -166,7 +166,10 @@ class MemoryFileLock : public FileLock {
   ~MemoryFileLock() override {
     absl::MutexLock lock(&disk_->mu);
     const auto it = disk_->locks.find(node_.get());
-    if (it != disk_->locks.end() && it->second == token_) disk_->locks.erase(it);
+    if (it == disk_->locks.end() || it->second != token_) return;
+    disk_->locks.erase(it);
+    node_->bytes.clear();
+    node_->dirty_from = 0;
   }
 
  private:

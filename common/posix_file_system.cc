@@ -203,6 +203,8 @@ class PosixReadableFile : public ReadableFile {
 class PosixFileLock : public FileLock {
  public:
   explicit PosixFileLock(FileDescriptor fd) : fd_(std::move(fd)) {}
+  // The file says who holds the lock: nobody, from here on. The process id may soon be a stranger's.
+  ~PosixFileLock() override { [[maybe_unused]] const int emptied = ftruncate(fd_.get(), 0); }
 
  private:
   const FileDescriptor fd_;

@@ -102,6 +102,14 @@ class Parser {
     for (const auto& pair : root) {
       RH_RETURN_IF_ERROR(Once(pair.first, "section ", "", &seen));
       const std::string section = pair.first.Scalar();
+      if (section.find('.') != std::string::npos) {
+        return At(pair.first.Mark(),
+                  absl::StrCat("\"", section, "\" is a key with its section in one: write \"",
+                               section.substr(0, section.find('.')),
+                               ":\" and, on the next "
+                               "line and indented, \"",
+                               section.substr(section.find('.') + 1), ": ...\""));
+      }
       if (std::find(sections.begin(), sections.end(), section) == sections.end()) {
         return At(pair.first.Mark(), absl::StrCat("unknown section \"", section, "\"; did you mean \"",
                                                   NearestName(section), "\"?"));

@@ -423,6 +423,7 @@ std::string SectionHelp(std::string_view section) {
       {"log", "The push log, which keeps acknowledged pushes. Not the messages on stderr: see logging."},
       {"disk", "What it leaves free."},
       {"checkpoint", "Images of the whole cluster at one moment."},
+      {"writers", "What trainers leave behind."},
       {"restore", "What a first start begins with."},
       {"threads", "How much it does at the same time."},
       {"drain", "How it stops."},

@@ -75,6 +75,7 @@ class ServerImpl final : public Server {
   void MakeServices();
   absl::Status Listen();
   void StartReaper();
+  void SweepBefore(absl::Time deadline);
   absl::StatusOr<absl::Duration> RequestDrain();
   std::pair<std::string, std::string> StateAndReason() const;
   std::vector<std::string> FailingChecks() const;
@@ -114,6 +115,7 @@ class ServerImpl final : public Server {
   std::unique_ptr<GrpcTransport> transport_;
   std::unique_ptr<HttpEndpoint> http_;
   std::unique_ptr<HealthMonitor> monitor_;
+  bool started_ = false;  // Build has come to its end, and Drain not yet
   std::atomic<bool> draining_{false};
   absl::Mutex stop_mu_;
   std::function<void()> stop_ ABSL_GUARDED_BY(stop_mu_);  // of the process; null: not ours to stop
@@ -127,6 +129,7 @@ ServerImpl::~ServerImpl() {
 }
 
 void ServerImpl::Drain() {
+  const absl::Time begin = absl::Now();
   draining_ = true;
   monitor_.reset();
   health_.SetServing(false);
@@ -136,7 +139,14 @@ void ServerImpl::Drain() {
   if (coordinator_ != nullptr) coordinator_->Stop();
   if (share_ != nullptr) share_->Stop();
   if (catalog_ != nullptr) catalog_->Stop();
+  if (std::exchange(started_, false)) SweepBefore(begin + live_.drain_timeout());
   if (partitions_ != nullptr) partitions_->Stop();  // syncs the log
+}
+
+// What is in spill the next start need not replay, and counts exactly.
+void ServerImpl::SweepBefore(absl::Time deadline) {
+  const absl::Status swept = partitions_->SweepFor(deadline - absl::Now());
+  if (!swept.ok()) RH_LOG_WARN("the next start replays the log: {}", swept.ToString());
 }
 
 void ServerImpl::OnDrainRequest(std::function<void()> stop) {
@@ -182,6 +192,7 @@ absl::Status ServerImpl::Build() {
   catalog_->Start();
   if (coordinator_ != nullptr) coordinator_->Start();
   StartReaper();
+  started_ = true;
   monitor_ = std::make_unique<HealthMonitor>([this] { return StateAndReason().first == "ready"; }, &health_);
   return absl::OkStatus();
 }
@@ -387,11 +398,12 @@ void ServerImpl::MakeServices() {
   rules.tables = tables_.get();
   rules.on_unknown_table = [this] { return catalog_->CheckFresh(); };
   const bool writers_expire = options_.writer_idle_expiry_ms != 0;
-  embedding_ = std::make_unique<EmbeddingService>(EmbeddingService::Parts{.partitions = partitions_.get(),
-                                                                          .admission = &admission_,
-                                                                          .rules = std::move(rules),
-                                                                          .metrics = &metrics_,
-                                                                          .activity = writers_expire ? &activity_ : nullptr});
+  embedding_ = std::make_unique<EmbeddingService>(
+      EmbeddingService::Parts{.partitions = partitions_.get(),
+                              .admission = &admission_,
+                              .rules = std::move(rules),
+                              .metrics = &metrics_,
+                              .activity = writers_expire ? &activity_ : nullptr});
   admin_ =
       std::make_unique<AdminService>(AdminService::Parts{.catalog = catalog_.get(),
                                                          .tables = tables_.get(),

@@ -121,7 +121,7 @@ def metrics_page(build_dir):
     lines = [WRITTEN_BY + METRICS_HEAD, "## Server", *head, *(family.row() for family in families.values()), ""]
     methods = sorted(families["rowhouse_requests_total"].labels["method"])
     lines += [f"Methods: {', '.join(f'`{method}`' for method in methods)}. [proto.md](proto.md) has what they do; `Check` is grpc.health.v1's, "
-              "and `MetaRange`, `MetaTxn` and `Sync` are between servers.", "", "Upper bounds of the buckets:", ""]
+              "and `CheckpointStep`, `MetaRange`, `MetaTxn`, `Sync` and `WriterSilence` are between servers.", "", "Upper bounds of the buckets:", ""]
     for family in families.values():
         if family.buckets:
             lines.append(f"- `{family.name}`: {', '.join(family.buckets)}")

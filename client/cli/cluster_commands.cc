@@ -195,8 +195,10 @@ void AddUp(CLI::App& cluster, Selected* selected) {
       AddVerb(cluster, selected, &up, "up", "Start a cluster on this machine and wait until it is ready", Up);
   LocalClusterShape& shape = flags->shape;
   up->add_option("-n,--servers", shape.servers, "Servers, 1 to 16")->capture_default_str();
-  up->add_option("--memory-budget", shape.memory_budget, "Of each server; at least 128MiB")
-      ->capture_default_str();
+  shape.memory_budget.clear();
+  up->add_option("--memory-budget", shape.memory_budget,
+                 absl::StrCat("Of each server; at least 128MiB; ", kDefaultClusterBudget,
+                              " where a new cluster is not told; stays set"));
   up->add_option("--port", shape.port, "Server N listens on this and N more, on 127.0.0.1")
       ->capture_default_str();
   up->add_option("--http-port", shape.http_port, "The same for metrics and health")->capture_default_str();

@@ -17,6 +17,7 @@
 #include "common/status_macros.h"
 #include "common/units.h"
 #include "server/option_table.h"
+#include "server/version.h"
 
 namespace rowhouse::cli {
 
@@ -181,6 +182,7 @@ int ReportParse(const CLI::App& app, const CLI::ParseError& error, int argc, con
 
 void BuildCommandTree(CLI::App& app, Selected* selected) {
   app.require_subcommand(1);
+  app.set_version_flag("--version", absl::StrCat("rowhouse ", server::Version()), "As rowhouse version");
   app.footer("Exit codes: 0 ok, 1 failure, 2 usage, 3 unhealthy, 4 timeout.");
   AddServerCommand(app, selected);
   AddServerVerbs(*app.get_subcommand("server"), selected);

@@ -68,6 +68,7 @@ absl::Status CheckNew(FileSystem& fs, const std::string& directory, const LocalC
 // What may change, and what is not said, as it was.
 LocalClusterShape Merged(const LocalClusterShape& asked, const LocalClusterShape& saved) {
   LocalClusterShape merged = asked;
+  if (merged.memory_budget.empty()) merged.memory_budget = saved.memory_budget;
   if (merged.checkpoint_directory.empty()) merged.checkpoint_directory = saved.checkpoint_directory;
   if (!merged.checkpoint_keep_log) merged.checkpoint_keep_log = saved.checkpoint_keep_log;
   if (merged.restore_from.empty()) merged.restore_from = saved.restore_from;
@@ -123,7 +124,7 @@ LocalCluster::LocalCluster(std::string directory, std::unique_ptr<FileLock> lock
 
 absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Create(const std::string& directory,
                                                                    const LocalClusterShape& shape) {
-  RH_RETURN_IF_ERROR(shape.Validate());
+  RH_RETURN_IF_ERROR(Merged(shape, {}).Validate());
   FileSystem& fs = *PosixFileSystem();
   RH_ASSIGN_OR_RETURN(const bool there, fs.Exists(absl::StrCat(directory, "/cluster.json")));
   if (!there) RH_RETURN_IF_ERROR(CheckNew(fs, directory, shape));
@@ -140,9 +141,25 @@ absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Create(const std::st
           "--delete-data"));
     }
   }
-  cluster->shape_ = Merged(shape, cluster->shape_);
+  const LocalClusterShape merged = Merged(shape, cluster->shape_);
+  if (there) RH_RETURN_IF_ERROR(cluster->CheckRunning(merged));
+  cluster->shape_ = merged;
   RH_RETURN_IF_ERROR(cluster->Save());
   return cluster;
+}
+
+absl::Status LocalCluster::CheckRunning(const LocalClusterShape& shape) const {
+  if (shape == shape_) return absl::OkStatus();
+  for (uint32_t server = 0; server < shape_.servers; ++server) {
+    RH_ASSIGN_OR_RETURN(const std::optional<ProcessIdentity> process, Running(server));
+    if (!process.has_value()) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat("server ", server, " runs with --memory-budget ", shape_.memory_budget,
+                     ", --checkpoint-directory \"", shape_.checkpoint_directory, "\", --checkpoint-keep-log ",
+                     shape_.checkpoint_keep_log ? "on" : "off", " and --restore-from \"", shape_.restore_from,
+                     "\", and would not know of the change: run rowhouse cluster down first"));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Open(const std::string& directory, bool lock) {

@@ -20,13 +20,15 @@
 
 namespace rowhouse::cli {
 
+inline constexpr char kDefaultClusterBudget[] = "512MiB";
+
 struct LocalClusterShape {
   uint32_t servers = 3;
   uint32_t port = 7600;       // server N listens on port + N
   uint32_t http_port = 7680;  // and answers HTTP on http_port + N
   uint32_t partitions = 256;
-  std::string memory_budget = "512MiB";  // of each server
-  std::string checkpoint_directory;      // absolute; empty: none
+  std::string memory_budget = kDefaultClusterBudget;  // of each server; empty: as it was, or the default
+  std::string checkpoint_directory;                   // absolute; empty: none
   bool checkpoint_keep_log = false;
   std::string restore_from;  // absolute; what the servers begin with; empty: nothing
 
@@ -40,9 +42,10 @@ absl::StatusOr<std::string> DefaultClusterDirectory();
 
 class LocalCluster {
  public:
-  // A new cluster, or the one that is there: FailedPrecondition when that has another shape (its memory
-  // budget may change; what is said of checkpoints, too, and what is not said stays), or the directory holds
-  // something else. A new one may find the servers' data there: `rowhouse checkpoint restore` made it.
+  // A new cluster, or the one that is there: FailedPrecondition when that has another shape, or the directory
+  // holds something else. Its memory budget and what is said of checkpoints may change, but not while a
+  // server runs, which would not know of it (FailedPrecondition); what is not said stays. A new one may find
+  // the servers' data there: `rowhouse checkpoint restore` made it.
   static absl::StatusOr<std::unique_ptr<LocalCluster>> Create(const std::string& directory,
                                                               const LocalClusterShape& shape);
   // NotFound when there is none. `lock`: for commands that start or stop; FailedPrecondition naming the pid
@@ -76,6 +79,8 @@ class LocalCluster {
 
  private:
   LocalCluster(std::string directory, std::unique_ptr<FileLock> lock);
+  // FailedPrecondition when a server runs and `shape` is another than it was started with.
+  absl::Status CheckRunning(const LocalClusterShape& shape) const;
   absl::Status Load();
   absl::Status Save() const;
   std::string pid_path(uint32_t server) const;

@@ -33,8 +33,8 @@ numbers. There are no colours, and nothing is cut off. A table wider than its te
 **Ids** are 64 bits. They are printed as 0 to 18446744073709551615; a negative one is taken as the signed form of the same bits, as -1 for
 18446744073709551615.
 
-**What destroys asks.** `table drop`, `row delete` of more than one id, `row expire`, `writer end`, `server drain` and `cluster down
---delete-data` want the name typed on a terminal, and `--yes` where nobody can be asked.
+**What destroys asks.** `table drop`, `row delete` of more than one id, `row expire`, `writer end`, `checkpoint delete`, `server drain` and
+`cluster down --delete-data` want the name typed on a terminal, and `--yes` where nobody can be asked.
 
 **Ctrl-C.** `top` and `cluster logs -f` end with 0, for that is how they end. `table dump` leaves no half-written file and then ends by
 the signal, as `wait` does; a shell sees 130. So does `bench`, once it has printed what it measured and dropped its tables.

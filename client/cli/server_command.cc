@@ -1,6 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 // rowhouse server
 
+#include <unistd.h>
+
 #include <csignal>
 
 #include "absl/strings/str_cat.h"
@@ -16,6 +18,7 @@
 #include "common/status_macros.h"
 #include "common/units.h"
 #include "server/config_reload.h"
+#include "server/protobuf_log.h"
 #include "server/server.h"
 #include "server/version.h"
 
@@ -51,6 +54,19 @@ void Serve(server::Server& server, const server::ConfigSources& sources,
   server.Drain();
 }
 
+// A budget is a promise of what is used at most, not a reservation: the kernel kills who needs more than
+// there is.
+void WarnOfBudget(uint64_t budget_bytes) {
+  const std::string problem = ContainerMemoryProblem(budget_bytes, CgroupMemoryLimit());
+  if (!problem.empty()) RH_LOG_WARN("{}", problem);
+  const uint64_t machine = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  if (budget_bytes <= machine) return;
+  RH_LOG_WARN(
+      "--memory-budget {} is more than this machine's memory of {}: lower it, or the kernel may end "
+      "this process when its tables have grown",
+      FormatBytes(budget_bytes), FormatBytes(machine));
+}
+
 int RunServer(const ServerFlags& flags) {
   SignalWatcher signals;
   const server::ConfigSources sources = flags.Sources();
@@ -58,11 +74,14 @@ int RunServer(const ServerFlags& flags) {
   if (!config.ok()) return Report(config.status());
   const ServerOptions& options = config->options;
   InitLogging(options.log_level, options.log_format, absl::StrJoin(options.log_modules, ","));
-  const std::string problem = ContainerMemoryProblem(options.memory_budget_bytes, CgroupMemoryLimit());
-  if (!problem.empty()) RH_LOG_WARN("{}", problem);
+  server::ThrottleProtobufLog();
+  WarnOfBudget(options.memory_budget_bytes);
   TuneAllocator(options.memory_budget_bytes);
   auto server = server::Server::Start(options);
-  if (!server.ok()) return Report(server.status());
+  if (!server.ok()) {
+    const int code = Report(server.status());
+    return code == kTimeout ? kFailure : code;  // what another command would wait for, a start does not
+  }
   Serve(**server, sources, *config, signals);
   server->reset();
   RH_LOG_INFO("stopped");

@@ -104,6 +104,7 @@ void AddStatusCommands(CLI::App& app, Selected* selected) {
       app.add_subcommand("wait", "Wait until every server is ready; exit code 4 when the time is over");
   const auto wait_connect = AddConnectFlags(*wait);
   wait_connect->timeout = "60s";
+  wait->get_option("--timeout")->capture_default_str();
   auto condition = std::make_shared<std::string>("ready");
   wait->add_option("--for", *condition, "ready")->check(CLI::IsMember({"ready"}))->capture_default_str();
   wait->footer("Examples:\n  rowhouse wait --for ready --timeout 60s");

@@ -103,9 +103,12 @@ void AddCreate(CLI::App& table, Selected* selected) {
   command->add_option("--dim", flags->spec.dim, "Elements of a row")->required();
   command->add_option("--optimizer", flags->optimizer, "sgd, adagrad or rowwise_adagrad")
       ->capture_default_str();
-  command->add_option("--learning-rate", flags->learning_rate, "Learning rate of pushes that carry none");
-  command->add_option("--epsilon", flags->epsilon, "Of adagrad and rowwise_adagrad");
-  command->add_option("--initial-accumulator", flags->initial_accumulator, "Of adagrad and rowwise_adagrad");
+  command->add_option("--learning-rate", flags->learning_rate,
+                      "Learning rate of pushes that carry none; 0.01 where not given");
+  command->add_option("--epsilon", flags->epsilon,
+                      "Of adagrad and rowwise_adagrad; their own where not given");
+  command->add_option("--initial-accumulator", flags->initial_accumulator,
+                      "Of adagrad and rowwise_adagrad; 0 where not given");
   command
       ->add_option("--initializer", flags->initializer,
                    "zeros, constant:VALUE, uniform:LOW,HIGH or inverse_sqrt_dim")

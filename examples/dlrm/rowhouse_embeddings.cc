@@ -2,6 +2,7 @@
 #include "examples/dlrm/rowhouse_embeddings.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
@@ -49,7 +50,22 @@ absl::Status RowhouseEmbeddings::OpenTables() {
     RH_RETURN_IF_ERROR(CheckSettings(spec));
     tables_.push_back(std::move(table));
   }
+  if (options_.create_tables) TellOfRowsThatAreThere();
   return absl::OkStatus();
+}
+
+// A training that was begun before goes on unasked: who wants another is to know.
+void RowhouseEmbeddings::TellOfRowsThatAreThere() const {
+  const std::string name = absl::StrCat(options_.table_prefix, "C1");
+  const auto statuses = client_->TableStatuses(name);
+  if (!statuses.ok()) return;
+  uint64_t rows = 0;
+  for (const TableStatus& status : *statuses) rows += status.stored_rows;
+  if (rows == 0) return;
+  std::fprintf(
+      stderr,
+      "dlrm: table %s has %llu rows: the training goes on from those; another --table-prefix begins anew\n",
+      name.c_str(), static_cast<unsigned long long>(rows));
 }
 
 // A table that is there keeps its settings, and the learning rate alone goes with each push.

@@ -42,6 +42,7 @@ class RowhouseEmbeddings : public EmbeddingSource {
                      const EmbeddingOptions& embeddings)
       : client_(std::move(client)), options_(options), embeddings_(embeddings) {}
   absl::Status OpenTables();
+  void TellOfRowsThatAreThere() const;
   absl::Status CheckSettings(const TableSpec& asked);
   // Tells the log of a push that some server did not acknowledge at the first attempt.
   absl::Status PushAndWait(absl::Span<const GradientSlice> slices, const PushOptions& push_options);

@@ -131,7 +131,10 @@ class PartitionSet {
   absl::StatusOr<LogSequence> SyncLogForReading() const;
 
   // One sweep of all partitions, FlushSpill, removal of log segments. Blocks.
-  absl::Status SweepAll();
+  absl::Status SweepAll() { return SweepFor(absl::InfiniteDuration()); }
+  // The same, but begins no other partition once so much time is over: those that are left are replayed from
+  // where they were.
+  absl::Status SweepFor(absl::Duration at_most);
 
   // Everything logged before is on disk afterwards: what the row store asks before it writes rows to spill.
   // Blocks. OK before Recover has opened the log (what is replayed is on disk).

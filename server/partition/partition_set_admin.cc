@@ -249,22 +249,26 @@ absl::Status PartitionSet::SyncLog() {
   return log == nullptr ? absl::OkStatus() : log->SyncAll();
 }
 
-absl::Status PartitionSet::SweepAll() {
+absl::Status PartitionSet::SweepFor(absl::Duration at_most) {
+  const int64_t begin = parts_.clock->NowMonotonicNanos();
   absl::MutexLock lock(&sweep_all_mu_);
   RH_FAILPOINT_RETURN(kSweepBegin);
   const uint64_t log_bytes = log_->stats().bytes + bytes_at_recovery_;
   std::vector<Lsn> redo;
   for (auto& partition : owned_) {
+    if (absl::Nanoseconds(parts_.clock->NowMonotonicNanos() - begin) >= at_most) break;
     RH_ASSIGN_OR_RETURN(const Lsn lsn, partition->Sweep());
     redo.push_back(lsn);
   }
+  if (redo.empty() && !owned_.empty()) return absl::OkStatus();  // no time
   RH_FAILPOINT_RETURN(kSweepFlush);
   RH_RETURN_IF_ERROR(parts_.rows->FlushSpill());
   RH_FAILPOINT_RETURN(kSweepRedo);
-  for (size_t i = 0; i < owned_.size(); ++i) owned_[i]->SetDurableRedoLsn(redo[i]);
+  for (size_t i = 0; i < redo.size(); ++i) owned_[i]->SetDurableRedoLsn(redo[i]);
   ++sweeps_;
   swept_log_bytes_ = log_bytes;
-  RH_LOG_DEBUG("sweep {}: changed rows of {} partitions are in spill", sweeps_.load(), owned_.size());
+  RH_LOG_DEBUG("sweep {}: changed rows of {} of {} partitions are in spill", sweeps_.load(), redo.size(),
+               owned_.size());
   RH_FAILPOINT_RETURN(kSweepSegments);
   return log_->RemoveSegments([this](PartitionId p, Lsn highest) { return IsReleasable(p, highest); });
 }

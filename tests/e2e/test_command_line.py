@@ -47,6 +47,11 @@ class CommandLine(unittest.TestCase):
         with Cluster() as cluster:
             self.assertEqual(cluster.stop(0), 0)
 
+    def test_budget_above_the_machines_memory_is_said(self):
+        with Cluster(budget="1000GiB") as cluster:
+            with open(cluster.log_path(0), encoding="utf-8") as log:
+                self.assertIn("--memory-budget 1000GiB is more than this machine's memory of ", log.read())
+
     def test_unreachable_server_is_said(self):
         port = free_ports(1)[0]
         answer = run(ROWHOUSE, "wait", "--for", "ready", "--timeout", "1s", "--address", f"127.0.0.1:{port}", check=False)
@@ -56,6 +61,7 @@ class CommandLine(unittest.TestCase):
     def test_version(self):
         text = run(ROWHOUSE, "version").stdout
         self.assertRegex(text, r"^rowhouse \d+\.\d+\.\d+\n$")
+        self.assertEqual(run(ROWHOUSE, "--version").stdout, text)
         self.assertEqual(json.loads(run(ROWHOUSE, "version", "-o", "json").stdout), {"program": "rowhouse", "version": text.split()[1]})
         self.assertEqual(run(ROWHOUSE).stdout, run(ROWHOUSE, "--help").stdout)
 
@@ -378,7 +384,7 @@ class Refusals(unittest.TestCase):
         with Cluster() as cluster:
             directory = os.path.join(cluster.directory, "other")
             self.refused(cluster, changes=[("--data-dir", directory), ("--http-listen", f"127.0.0.1:{free_ports(1)[0]}")],
-                         words=[cluster.addresses[0].rpartition(":")[2]])
+                         words=[cluster.addresses[0].rpartition(":")[2]], code=1)
             self.assertFalse(os.path.exists(directory), "nothing is written before the address is had")
             self.refused(cluster, words=[str(cluster.processes[0].pid)])  # the very same server twice
 

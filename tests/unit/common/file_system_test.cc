@@ -200,6 +200,7 @@ TEST_P(FileSystemTest, OneHolderOfALockAtATime) {
   EXPECT_TRUE(absl::IsFailedPrecondition(second.status())) << second.status();
   EXPECT_THAT(std::string(second.status().message()), HasSubstr("process " + pid));
   first->reset();
+  EXPECT_EQ(Content("LOCK"), "") << "the process id may be a stranger's by now";
   EXPECT_TRUE(fs_->Lock(Path("LOCK")).ok());
 }
 

@@ -101,6 +101,35 @@ TEST_F(LocalClusterTest, ShapeIsKeptAndAnotherIsRefused) {
   EXPECT_TRUE(absl::StrContains(other.status().message(), "--delete-data"));
 }
 
+TEST_F(LocalClusterTest, WhatIsNotSaidStaysAndNothingChangesWhileAServerRuns) {
+  LocalClusterShape shape;
+  shape.servers = 1;
+  shape.memory_budget.clear();
+  {
+    const auto cluster = LocalCluster::Create(directory_, shape);
+    ASSERT_TRUE(cluster.ok()) << cluster.status();
+    EXPECT_EQ((*cluster)->shape().memory_budget, kDefaultClusterBudget);
+  }
+  shape.memory_budget = "128MiB";
+  ASSERT_TRUE(LocalCluster::Create(directory_, shape).ok());
+  shape.memory_budget.clear();
+  EXPECT_EQ((*LocalCluster::Create(directory_, shape))->shape().memory_budget, "128MiB");
+
+  const auto process = IdentifyProcess(Child());
+  ASSERT_TRUE(process.ok()) << process.status();
+  ASSERT_TRUE(WriteProcessFile(directory_ + "/server-0.pid", *process).ok());
+  EXPECT_TRUE(LocalCluster::Create(directory_, shape).ok()) << "nothing would change";
+  shape.memory_budget = "256MiB";
+  const auto budget = LocalCluster::Create(directory_, shape);
+  EXPECT_TRUE(absl::IsFailedPrecondition(budget.status())) << budget.status();
+  EXPECT_TRUE(absl::StrContains(budget.status().message(), "server 0 runs with --memory-budget 128MiB"));
+  EXPECT_TRUE(absl::StrContains(budget.status().message(), "rowhouse cluster down first"));
+  shape.memory_budget.clear();
+  shape.checkpoint_directory = "/checkpoints";
+  EXPECT_TRUE(absl::IsFailedPrecondition(LocalCluster::Create(directory_, shape).status()));
+  EXPECT_EQ((*LocalCluster::Open(directory_, false))->shape().checkpoint_directory, "");
+}
+
 TEST_F(LocalClusterTest, OtherDirectoriesAreLeftAlone) {
   std::filesystem::create_directories(directory_);
   std::ofstream(directory_ + "/thesis.tex") << "x";

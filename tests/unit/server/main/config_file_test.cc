@@ -85,6 +85,9 @@ INSTANTIATE_TEST_SUITE_P(
                     "f.yaml:3: unknown section \"memroy\"; did you mean \"memory\"?"},
         WrongConfig{"memory_budget: 1GiB\n",
                     "f.yaml:3: unknown section \"memory_budget\"; did you mean \"memory.budget\"?"},
+        WrongConfig{"memory.budget: 1GiB\n",
+                    "f.yaml:3: \"memory.budget\" is a key with its section in one: write \"memory:\" and, on "
+                    "the next line and indented, \"budget: ...\""},
         WrongConfig{"http_listen: a:1\n", "did you mean \"listen.http\"?"},
         WrongConfig{"memory:\n  buget: 1GiB\n",
                     "f.yaml:4: unknown key \"memory.buget\"; did you mean \"memory.budget\"?"},

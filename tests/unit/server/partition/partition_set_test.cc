@@ -206,6 +206,31 @@ TEST(PartitionSet, AStoppedSetRefusesAndUnknownTablesAreNotFound) {
   node.partitions().Stop();
 }
 
+TEST(PartitionSet, ASweepOfNoTimeSweepsNothingAndLosesNothing) {
+  NodeDisk disk;
+  auto node = std::make_unique<Node>(NodeOptions{.partitions = 4}, &disk);
+  ASSERT_TRUE(node->Start().ok());
+  ASSERT_TRUE(node->CreateTable(AdagradSchema(1, 2)).ok());
+  const auto ids = IdsUpTo(100);
+  ExpectAllOk(node->Push(PushBuilder(1, 1).Add(1, ids, ValuesFor(ids, 2)).request()));
+  const auto redo = [&] {
+    std::vector<Lsn> lsns;
+    for (const auto& partition : node->partitions().partitions())
+      lsns.push_back(partition->durable_redo_lsn());
+    return lsns;
+  };
+  const std::vector<Lsn> before = redo();
+  ASSERT_TRUE(node->partitions().SweepFor(absl::ZeroDuration()).ok());
+  ASSERT_TRUE(node->partitions().SweepFor(-absl::Seconds(1)).ok());
+  EXPECT_EQ(redo(), before);
+  ASSERT_TRUE(node->partitions().SweepFor(absl::Hours(1)).ok());
+  for (size_t i = 0; i < before.size(); ++i) EXPECT_GT(redo()[i], before[i]);
+  node->Kill(0, true);
+  node = std::make_unique<Node>(NodeOptions{.partitions = 4}, &disk);
+  ASSERT_TRUE(node->Start().ok());
+  EXPECT_EQ(node->rows().Stats(1).stored_rows, ids.size());
+}
+
 // ---- tables that come and go
 
 TEST(PartitionSet, ADroppedTableIsGoneAndItsMemoryIsGivenBack) {
