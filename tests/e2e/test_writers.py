@@ -38,7 +38,7 @@ class IdleWriters(unittest.TestCase):
             with self.assertRaises(RuntimeError) as refused:
                 gone.push_rows(table, mine, ones, pb.PUSH_KIND_VALUE)
             self.assertRegex(str(refused.exception), "code 9: .*is dead.*writers.idle_expiry")  # FAILED_PRECONDITION
-            self.assertIn("rowhouse_idle_writers_ended_total 1\n", cluster.metrics(0))
+            self.assertEqual(cluster.metrics(0)["rowhouse_idle_writers_ended_total"], 1)
             rows, stored = busy.pull(table, mine)  # what it had pushed stays
             self.assertTrue(stored.all())
             self.assertTrue((rows == 1).all())
