@@ -342,8 +342,7 @@ absl::StatusOr<uint64_t> TableCatalog::SyncNow() {
   }
   const absl::Time begun = absl::Now();
   const auto range = parts_.meta->Range("");
-  const absl::StatusOr<uint64_t> reached =
-      range.ok() ? Apply(*range) : absl::StatusOr<uint64_t>(range.status());
+  absl::StatusOr<uint64_t> reached = range.ok() ? Apply(*range) : absl::StatusOr<uint64_t>(range.status());
   absl::MutexLock lock(&mu_);
   if (!reached.ok()) {
     if (!synced_.ok()) synced_ = reached.status();

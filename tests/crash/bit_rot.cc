@@ -130,14 +130,14 @@ void Specimen::Expect(const PlannedPush& push) {
 }
 
 std::string Specimen::Copy() const {
-  const std::string copy = absl::StrCat(root_, "/copy");
+  std::string copy = absl::StrCat(root_, "/copy");
   fs::remove_all(copy);
   fs::copy(original(), copy, fs::copy_options::recursive);
   return copy;
 }
 
 std::string Specimen::KindOf(const std::string& path, const std::string& last_segment) const {
-  const std::string name = fs::path(path).filename().string();
+  std::string name = fs::path(path).filename().string();
   if (absl::StartsWith(path, "data/spill/")) {
     if (absl::EndsWith(name, ".sst")) return "spill rows";
     return absl::StrCat("spill ", name.substr(0, name.find_first_of("-.")));

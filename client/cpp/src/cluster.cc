@@ -181,7 +181,7 @@ std::vector<absl::StatusOr<std::string>> Cluster::CallEach(const View& view, abs
   for (size_t s = 0; s < view.servers.size(); ++s) {
     sent_bytes.fetch_add(bytes->size(), std::memory_order_relaxed);
     view.servers[s].transport->Call(method, bytes, {deadline, false},
-                                    [answer = &answers[s]](absl::Status status, Reply reply) {
+                                    [answer = &answers[s]](const absl::Status& status, const Reply& reply) {
                                       if (status.ok()) {
                                         answer->bytes = Flatten(reply.bytes);
                                       } else {

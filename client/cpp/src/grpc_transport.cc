@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
 #include <thread>
 #include <vector>
 
@@ -69,6 +70,7 @@ struct GrpcCall {
   grpc::Status status;
   std::unique_ptr<grpc::ClientAsyncResponseReader<grpc::ByteBuffer>> reader;
   ReplyCallback done;
+  uint64_t upload_bytes = 0;  // that others wait for
 
   void Finish();
 };
@@ -85,9 +87,16 @@ class GrpcTransport : public Transport, public std::enable_shared_from_this<Grpc
 
   void Call(absl::string_view method, std::shared_ptr<const Buffer> request, CallOptions options,
             ReplyCallback done) override {
+    if (options.upload_limit != 0 && !MayUpload(method, request, options, &done)) return;
+    Start(method, std::move(request), options, std::move(done));
+  }
+
+  void Start(absl::string_view method, std::shared_ptr<const Buffer> request, CallOptions options,
+             ReplyCallback done) {
     auto call = std::make_unique<GrpcCall>();
     call->transport = shared_from_this();
     call->done = std::move(done);
+    if (options.upload_limit != 0) call->upload_bytes = request->size();
     call->context.set_deadline(ToGrpc(options.deadline));
     // Channel 0 is for small calls; bulk calls take the others in turn.
     size_t channel =
@@ -109,23 +118,64 @@ class GrpcTransport : public Transport, public std::enable_shared_from_this<Grpc
   }
 
   void Shutdown() override {
-    absl::MutexLock lock(&mutex_);
-    closed_ = true;
-    for (GrpcCall* call : calls_) call->context.TryCancel();
+    std::deque<Upload> waiting;
+    {
+      absl::MutexLock lock(&mutex_);
+      closed_ = true;
+      for (GrpcCall* call : calls_) call->context.TryCancel();
+      waiting.swap(waiting_);
+    }
+    for (Upload& upload : waiting) upload.done(absl::CancelledError("the client is closing"), {});
   }
 
   void Forget(GrpcCall* call) {
-    absl::MutexLock lock(&mutex_);
-    calls_.erase(call);
+    std::vector<Upload> next;
+    {
+      absl::MutexLock lock(&mutex_);
+      calls_.erase(call);
+      uploading_bytes_ -= call->upload_bytes;
+      while (!waiting_.empty() && Fits(*waiting_.front().request, waiting_.front().options)) {
+        uploading_bytes_ += waiting_.front().request->size();
+        next.push_back(std::move(waiting_.front()));
+        waiting_.pop_front();
+      }
+    }
+    for (Upload& upload : next)
+      Start(upload.method, std::move(upload.request), upload.options, std::move(upload.done));
   }
 
  private:
+  struct Upload {
+    std::string method;
+    std::shared_ptr<const Buffer> request;
+    CallOptions options;
+    ReplyCallback done;
+  };
+
+  bool Fits(const Buffer& request, const CallOptions& options) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return uploading_bytes_ == 0 || uploading_bytes_ + request.size() <= options.upload_limit;
+  }
+  // Else it waits, with `done`, until Forget starts it.
+  bool MayUpload(absl::string_view method, const std::shared_ptr<const Buffer>& request,
+                 const CallOptions& options, ReplyCallback* done) ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    if (closed_) return true;  // Start says so
+    if (!waiting_.empty() || !Fits(*request, options)) {
+      waiting_.push_back({std::string(method), request, options, std::move(*done)});
+      return false;
+    }
+    uploading_bytes_ += request->size();
+    return true;
+  }
+
   grpc::CompletionQueue* const queue_;
   std::vector<std::unique_ptr<grpc::GenericStub>> channels_;
   std::atomic<size_t> next_{0};
   absl::Mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   absl::flat_hash_set<GrpcCall*> calls_ ABSL_GUARDED_BY(mutex_);
+  uint64_t uploading_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // of calls with an upload_limit
+  std::deque<Upload> waiting_ ABSL_GUARDED_BY(mutex_);
 };
 
 // An answer and its pieces. The pieces go first: only destroying the message itself may give memory back from

@@ -120,7 +120,9 @@ void PushCall::LayOut(Request& request, const std::vector<PushTableHeader>& tabl
 void PushCall::Send(std::unique_ptr<Request> request) {
   const ServerLink& server = request->view->servers[request->server];
   std::shared_ptr<Buffer> bytes = request->bytes;
-  CallOptions call{core_->cluster().AttemptDeadline(request->patience.give_up), bytes->size() > kBulkBytes};
+  const CallOptions call{.deadline = core_->cluster().AttemptDeadline(request->patience.give_up),
+                         .bulk = bytes->size() > kBulkBytes,
+                         .upload_limit = server.max_message_bytes};
   core_->Send(
       server, settings_.is_delete ? kDelete : kPush, std::move(bytes), call,
       [self = shared_from_this(), request = std::move(request)](absl::Status status, Reply reply) mutable {

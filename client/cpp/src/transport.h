@@ -35,6 +35,9 @@ using ReplyCallback = absl::AnyInvocable<void(absl::Status, Reply)>;
 struct CallOptions {
   SteadyTime deadline;
   bool bulk = false;  // request and answer together are large: keep it away from small calls
+  // Not 0: the requests with such a limit that are under way to this server have at most so many bytes, or
+  // are one; others wait, in order. A server takes whole messages in before it can refuse them.
+  uint64_t upload_limit = 0;
 };
 
 class Transport {

@@ -262,13 +262,14 @@ struct Outcome {
 void CallLocal(Transport& transport, absl::string_view method, std::chrono::milliseconds timeout,
                Outcome* out) {
   auto request = std::make_shared<Buffer>(Buffer::CopyOf({reinterpret_cast<const uint8_t*>("hello"), 5}));
-  transport.Call(method, request, {SteadyNow() + timeout, false}, [out](absl::Status status, Reply reply) {
-    out->status = status;
-    out->bytes.resize(reply.bytes.size());
-    if (reply.bytes.size() > 0) reply.bytes.CopyTo(out->bytes.data());
-    ++out->calls;
-    out->done.Notify();
-  });
+  transport.Call(method, request, {SteadyNow() + timeout, false},
+                 [out](const absl::Status& status, const Reply& reply) {
+                   out->status = status;
+                   out->bytes.resize(reply.bytes.size());
+                   if (reply.bytes.size() > 0) reply.bytes.CopyTo(out->bytes.data());
+                   ++out->calls;
+                   out->done.Notify();
+                 });
 }
 
 TEST(LocalTransport, AnswersFailsAndKeepsTheDeadline) {

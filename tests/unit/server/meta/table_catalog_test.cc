@@ -306,6 +306,7 @@ TEST_F(TableCatalogTest, WriterNamesThatBeginAlikeAreDifferent) {
 TEST_F(TableCatalogTest, ConcurrentCreatorsGetDistinctIds) {
   constexpr int kThreads = 4, kTables = 8;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       TableCatalog mine(Parts(&target_, nullptr));
