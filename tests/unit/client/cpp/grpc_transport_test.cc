@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "client/cpp/src/methods.h"
@@ -26,9 +27,40 @@ class Service : public v1::EmbeddingService::Service {
       while (!context->IsCancelled()) absl::SleepFor(absl::Milliseconds(2));
       return grpc::Status::CANCELLED;
     }
+    if (request->history() == 3) Hold(request->tables(0).ids().size());
     response->add_tables()->set_values(std::string(request->tables(0).ids().size() * 3, 'v'));
     return grpc::Status::OK;
   }
+
+  // Keeps the calls of history 3 until Release; how many came, and the most bytes that were here at once.
+  void Release() {
+    absl::MutexLock lock(&mu_);
+    released_ = true;
+  }
+  void AwaitArrived(int calls) {
+    absl::MutexLock lock(&mu_);
+    const auto there = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return arrived_ >= calls; };
+    mu_.Await(absl::Condition(&there));
+  }
+  size_t most_bytes() {
+    absl::MutexLock lock(&mu_);
+    return most_bytes_;
+  }
+
+ private:
+  void Hold(size_t bytes) {
+    absl::MutexLock lock(&mu_);
+    ++arrived_;
+    bytes_ += bytes;
+    most_bytes_ = std::max(most_bytes_, bytes_);
+    mu_.Await(absl::Condition(&released_));
+    bytes_ -= bytes;
+  }
+
+  absl::Mutex mu_;
+  bool released_ ABSL_GUARDED_BY(mu_) = false;
+  int arrived_ ABSL_GUARDED_BY(mu_) = 0;
+  size_t bytes_ ABSL_GUARDED_BY(mu_) = 0, most_bytes_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
 struct Outcome {
@@ -57,15 +89,22 @@ class GrpcTransportTest : public testing::Test {
     unlink(path_.c_str());
   }
   void Call(Transport& transport, const v1::PullRequest& request, std::chrono::milliseconds timeout,
-            bool bulk, Outcome* out) {
+            bool bulk, Outcome* out, uint64_t upload_limit = 0) {
     std::string text = request.SerializeAsString();
     auto bytes = std::make_shared<Buffer>(
         Buffer::CopyOf({reinterpret_cast<const uint8_t*>(text.data()), text.size()}));
-    transport.Call(kPull, bytes, {SteadyNow() + timeout, bulk}, [out](absl::Status status, Reply reply) {
-      out->status = std::move(status);
-      out->reply = std::move(reply);
-      out->done.Notify();
-    });
+    transport.Call(kPull, bytes, {SteadyNow() + timeout, bulk, upload_limit},
+                   [out](absl::Status status, Reply reply) {
+                     out->status = std::move(status);
+                     out->reply = std::move(reply);
+                     out->done.Notify();
+                   });
+  }
+  static v1::PullRequest Held(size_t bytes) {
+    v1::PullRequest request;
+    request.set_history(3);
+    request.add_tables()->set_ids(std::string(bytes, 'i'));
+    return request;
   }
 
   std::string path_;
@@ -89,6 +128,52 @@ TEST_F(GrpcTransportTest, CarriesSmallAndLargeMessagesBothWays) {
     ASSERT_TRUE(response.ParseFromString(flat));
     EXPECT_EQ(response.tables(0).values(), std::string(size * 3, 'v'));
   }
+}
+
+TEST_F(GrpcTransportTest, UploadsBeyondTheLimitWaitForThoseBefore) {
+  constexpr uint64_t kLimit = 2500;  // two of a thousand bytes and their headers
+  std::vector<Outcome> outcomes(7);
+  for (size_t i = 0; i + 1 < outcomes.size(); ++i)
+    Call(*transport_, Held(1000), std::chrono::seconds(30), true, &outcomes[i], kLimit);
+  Call(*transport_, Held(10'000), std::chrono::seconds(30), true, &outcomes.back(), kLimit);
+  service_.AwaitArrived(2);
+  service_.Release();
+  for (Outcome& outcome : outcomes) {
+    outcome.done.WaitForNotification();
+    EXPECT_TRUE(outcome.status.ok()) << outcome.status;
+  }
+  EXPECT_EQ(service_.most_bytes(), 10'000u) << "one larger than the limit goes alone";
+}
+
+TEST_F(GrpcTransportTest, UploadsStayWithinTheLimit) {
+  std::vector<Outcome> outcomes(20);
+  for (Outcome& outcome : outcomes)
+    Call(*transport_, Held(1000), std::chrono::seconds(30), true, &outcome, 2500);
+  Outcome other;  // without a limit, as pulls are: it does not wait
+  v1::PullRequest pull;
+  pull.add_tables()->set_ids("12345678");
+  Call(*transport_, pull, std::chrono::seconds(30), false, &other);
+  other.done.WaitForNotification();
+  service_.AwaitArrived(2);
+  service_.Release();
+  for (Outcome& outcome : outcomes) {
+    outcome.done.WaitForNotification();
+    EXPECT_TRUE(outcome.status.ok()) << outcome.status;
+  }
+  EXPECT_EQ(service_.most_bytes(), 2000u);
+}
+
+TEST_F(GrpcTransportTest, UploadsThatWaitEndWithTheTransport) {
+  std::vector<Outcome> outcomes(5);
+  for (Outcome& outcome : outcomes)
+    Call(*transport_, Held(1000), std::chrono::seconds(30), true, &outcome, 1);
+  service_.AwaitArrived(1);
+  transport_->Shutdown();
+  for (Outcome& outcome : outcomes) {
+    outcome.done.WaitForNotification();
+    EXPECT_EQ(outcome.status.code(), absl::StatusCode::kCancelled);
+  }
+  service_.Release();
 }
 
 TEST_F(GrpcTransportTest, ARefusedCallTellsHowLongToWait) {
