@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/file_system.h"
 #include "common/logging.h"
 #include "common/random.h"
 #include "common/status_macros.h"
@@ -92,6 +93,30 @@ absl::Status CheckSameCluster(const ServerOptions& options, const Identity& iden
       "%016x): correct --data-dir or --servers, or use an empty directory",
       options.data_directory, identity.cluster, identity.history, options.servers[0], range->cluster,
       range->history));
+}
+
+absl::Status RestoreIfAsked(const ServerOptions& options, const MemoryPlan& plan,
+                            const IdentityRequest& request, StartProgress* progress) {
+  RH_ASSIGN_OR_RETURN(const bool must,
+                      MustRestore(*PosixFileSystem(), options.data_directory, options.restore_from));
+  if (!must) return absl::OkStatus();
+  RH_LOG_INFO("restoring from {}", options.restore_from);
+  progress->Begin("restoring", "MiB read");
+  const auto tell = [progress](uint64_t done, uint64_t total) {
+    progress->Tell(done >> 20, total >> 20);
+    return true;
+  };
+  const RestoreDirectoryRequest restore{.checkpoint = options.restore_from,
+                                        .identity = request,
+                                        .spill_bytes = plan.spill_bytes,
+                                        .write_buffer_bytes = plan.write_buffer_bytes,
+                                        .log_segment_bytes = options.log_segment_bytes};
+  RH_ASSIGN_OR_RETURN(const Restored restored, RestoreDirectory(
+                                                   *PosixFileSystem(), restore,
+                                                   [&options] { return RestoredClusterOf(options); }, tell));
+  RH_LOG_INFO("restored from {}: {} rows, and {} records to replay", options.restore_from, restored.rows,
+              restored.records);
+  return absl::OkStatus();
 }
 
 }  // namespace rowhouse::server

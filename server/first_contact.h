@@ -1,13 +1,15 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What a server asks server 0 of its cluster before it takes part: which cluster that is, and whether it is
-// its own. Used once, at start, by one thread; blocks.
+// What a server asks server 0 of its cluster before it takes part: which cluster that is, whether it is its
+// own, and what it is restored to. Used once, at start, by one thread; blocks.
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/identity.h"
+#include "server/memory_plan.h"
 #include "server/options.h"
 #include "server/restore_directory.h"
+#include "server/start_progress.h"
 
 namespace rowhouse::server {
 
@@ -20,5 +22,10 @@ absl::StatusOr<RestoredCluster> RestoredClusterOf(const ServerOptions& options);
 // A directory of another cluster is refused here, where it can be said; while server 0 does not answer, the
 // catalog, which takes nothing from another cluster's store, goes on asking.
 absl::Status CheckSameCluster(const ServerOptions& options, const Identity& identity);
+
+// A first start with --restore-from: makes the data directory from the checkpoint, telling `progress`.
+// Nothing without it, or where that has been done. Errors as MustRestore and RestoreDirectory.
+absl::Status RestoreIfAsked(const ServerOptions& options, const MemoryPlan& plan,
+                            const IdentityRequest& request, StartProgress* progress);
 
 }  // namespace rowhouse::server

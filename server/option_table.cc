@@ -299,11 +299,11 @@ void AddWork(std::vector<OptionEntry>* table) {
               .flag_name = "checkpoint-keep-log",
               .help = "Keep the log since the newest checkpoint, which barriers need; costs disk"},
              &ServerOptions::checkpoint_keep_log));
-  table->push_back(Duration<int64_t>(
-      {.key = "writers.idle_expiry",
-       .flag_name = "writer-idle-expiry",
-       .help = "Writers that no server has heard from for so long are ended; 0s: never"},
-      &ServerOptions::writer_idle_expiry_ms, 0, 365ll * 24 * 3600 * 1000));
+  table->push_back(
+      Duration<int64_t>({.key = "writers.idle_expiry",
+                         .flag_name = "writer-idle-expiry",
+                         .help = "Writers that no server has heard from for so long are ended; 0s: never"},
+                        &ServerOptions::writer_idle_expiry_ms, 0, 365ll * 24 * 3600 * 1000));
   table->push_back(Text({.key = "restore.from",
                          .flag_name = "restore-from",
                          .placeholder = "PATH",

@@ -33,13 +33,13 @@ struct ServerOptions {
   bool checkpoint_keep_log = false;             // keeps the log since the newest checkpoint, for barriers
   std::string restore_from;                     // folder of the checkpoint that a first start begins with
   int64_t writer_idle_expiry_ms = 7ll * 24 * 3600 * 1000;  // silent for so long everywhere: ended; 0: never
-  int worker_threads = 0;                       // 0: as many as the CPU quota
-  int io_threads = 8;                           // parallel spill reads
-  int drain_timeout_ms = 10'000;                // SIGTERM waits this long for calls under way
-  std::string log_level = "info";               // debug, info, warn (or warning), error
-  std::string log_format = "text";              // text or json
-  std::vector<std::string> log_modules;         // "rpc=debug": modules with a level of their own
-  int64_t slow_request_ms = 1000;               // requests that take as long are logged; 0: none
+  int worker_threads = 0;                                  // 0: as many as the CPU quota
+  int io_threads = 8;                                      // parallel spill reads
+  int drain_timeout_ms = 10'000;                           // SIGTERM waits this long for calls under way
+  std::string log_level = "info";                          // debug, info, warn (or warning), error
+  std::string log_format = "text";                         // text or json
+  std::vector<std::string> log_modules;                    // "rpc=debug": modules with a level of their own
+  int64_t slow_request_ms = 1000;                          // requests that take as long are logged; 0: none
 
   // InvalidArgument naming flags, values and limits: first of each option by itself, then of those that
   // contradict each other.

@@ -66,7 +66,6 @@ class ServerImpl final : public Server {
  private:
   absl::Status BindAddress();
   absl::Status ListenForHttp();
-  absl::Status RestoreIfAsked(const IdentityRequest& request);
   absl::Status OpenDirectory();
   absl::Status OpenRows();
   absl::Status RecoverPartitions();
@@ -211,36 +210,13 @@ void ServerImpl::StartReaper() {
   reaper_->Start();
 }
 
-absl::Status ServerImpl::RestoreIfAsked(const IdentityRequest& request) {
-  RH_ASSIGN_OR_RETURN(const bool must,
-                      MustRestore(*PosixFileSystem(), options_.data_directory, options_.restore_from));
-  if (!must) return absl::OkStatus();
-  RH_LOG_INFO("restoring from {}", options_.restore_from);
-  progress_.Begin("restoring", "MiB read");
-  const auto progress = [this](uint64_t done, uint64_t total) {
-    progress_.Tell(done >> 20, total >> 20);
-    return true;
-  };
-  RH_ASSIGN_OR_RETURN(const Restored restored, RestoreDirectory(
-                                                   *PosixFileSystem(),
-                                                   {.checkpoint = options_.restore_from,
-                                                    .identity = request,
-                                                    .spill_bytes = plan_.spill_bytes,
-                                                    .write_buffer_bytes = plan_.write_buffer_bytes,
-                                                    .log_segment_bytes = options_.log_segment_bytes},
-                                                   [this] { return RestoredClusterOf(options_); }, progress));
-  RH_LOG_INFO("restored from {}: {} rows, and {} records to replay", options_.restore_from, restored.rows,
-              restored.records);
-  return absl::OkStatus();
-}
-
 absl::Status ServerImpl::OpenDirectory() {
   const IdentityRequest request{.data_directory = options_.data_directory,
                                 .log_directory = LogDirectory(options_),
                                 .server = options_.server_index,
                                 .servers = options_.servers,
                                 .partitions = options_.partitions};
-  RH_RETURN_IF_ERROR(RestoreIfAsked(request));
+  RH_RETURN_IF_ERROR(RestoreIfAsked(options_, plan_, request, &progress_));
   progress_.Begin("opening the data directory; a first start asks server 0");
   RH_ASSIGN_OR_RETURN(directory_, OpenDataDirectory(*PosixFileSystem(), *SystemRandom(), request,
                                                     [this] { return FetchClusterIdentity(options_); }));

@@ -19,9 +19,8 @@ std::vector<absl::Duration> WriterActivity::SilenceOf(absl::Span<const WriterId>
   std::vector<absl::Duration> silences;
   absl::MutexLock lock(&mu_);
   // Those above registered after the list was made.
-  absl::erase_if(heard_nanos_, [&](const auto& entry) {
-    return entry.first <= newest && !alive.contains(entry.first);
-  });
+  absl::erase_if(heard_nanos_,
+                 [&](const auto& entry) { return entry.first <= newest && !alive.contains(entry.first); });
   const int64_t now = clock_->NowMonotonicNanos();
   for (WriterId writer : living) {
     const auto heard = heard_nanos_.find(writer);

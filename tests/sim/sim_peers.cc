@@ -111,7 +111,8 @@ class SimPeers final : public server::Peers {
  private:
   // Every other server's answer, asked at once.
   template <typename Response>
-  absl::StatusOr<std::vector<Response>> AskAll(const char* method, const google::protobuf::MessageLite& request,
+  absl::StatusOr<std::vector<Response>> AskAll(const char* method,
+                                               const google::protobuf::MessageLite& request,
                                                int64_t deadline_nanos) {
     const auto bytes = std::make_shared<Buffer>(server::SerializeProto(request));
     absl::BlockingCounter left(static_cast<int>(servers_) - 1);

@@ -214,11 +214,11 @@ void SimServer::MakeServices() {
   rules.partition_count = shape_.partitions;
   rules.tables = tables_.get();
   rules.on_unknown_table = [this] { return catalog_->CheckFresh(); };
-  embedding_ = std::make_unique<server::EmbeddingService>(server::EmbeddingService::Parts{
-      .partitions = partitions_.get(),
-      .admission = &admission_,
-      .rules = std::move(rules),
-      .activity = &activity_});
+  embedding_ = std::make_unique<server::EmbeddingService>(
+      server::EmbeddingService::Parts{.partitions = partitions_.get(),
+                                      .admission = &admission_,
+                                      .rules = std::move(rules),
+                                      .activity = &activity_});
   admin_ = std::make_unique<server::AdminService>(server::AdminService::Parts{
       .catalog = catalog_.get(),
       .tables = tables_.get(),

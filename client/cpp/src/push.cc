@@ -123,14 +123,14 @@ void PushCall::Send(std::unique_ptr<Request> request) {
   const CallOptions call{.deadline = core_->cluster().AttemptDeadline(request->patience.give_up),
                          .bulk = bytes->size() > kBulkBytes,
                          .upload_limit = server.max_message_bytes};
-  core_->Send(
-      server, settings_.is_delete ? kDelete : kPush, std::move(bytes), call,
-      [self = shared_from_this(), request = std::move(request)](absl::Status status, Reply reply) mutable {
-        self->OnReply(std::move(request), std::move(status), std::move(reply));
-      });
+  core_->Send(server, settings_.is_delete ? kDelete : kPush, std::move(bytes), call,
+              [self = shared_from_this(), request = std::move(request)](const absl::Status& status,
+                                                                        const Reply& reply) mutable {
+                self->OnReply(std::move(request), status, reply);
+              });
 }
 
-void PushCall::OnReply(std::unique_ptr<Request> request, absl::Status status, Reply reply) {
+void PushCall::OnReply(std::unique_ptr<Request> request, const absl::Status& status, const Reply& reply) {
   const std::string server = request->view->ServerName(request->server);
   if (!status.ok()) {
     Trouble trouble;
@@ -176,7 +176,7 @@ void PushCall::Retry(std::unique_ptr<Request> request, std::vector<PartitionId> 
   Request& r = *request;
   core_->Recover(std::move(trouble), &r.patience,
                  [self = shared_from_this(), request = std::move(request),
-                  failed = std::move(failed)](absl::Status status) mutable {
+                  failed = std::move(failed)](const absl::Status& status) mutable {
                    std::shared_ptr<Chunk> chunk = request->chunk;
                    if (!status.ok()) return self->EndRequest(chunk, status);
                    std::vector<std::unique_ptr<Request>> again = self->Again(*request, failed);
@@ -197,6 +197,7 @@ std::vector<std::unique_ptr<PushCall::Request>> PushCall::Again(const Request& r
     if (Contains(request.partitions, p)) by_owner[view->map.owner(p)].push_back(p);
   }
   std::vector<std::unique_ptr<Request>> out;
+  out.reserve(by_owner.size());
   for (auto& [server, partitions] : by_owner)
     out.push_back(Subset(request, view, server, std::move(partitions)));
   return out;

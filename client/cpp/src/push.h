@@ -62,7 +62,7 @@ class PushCall : public std::enable_shared_from_this<PushCall> {
   size_t SizeOf(const Request& request, const std::vector<PushTableHeader>& tables);
   PushHeader Header(const Request& request, std::vector<PartitionEpochEntry>* epochs);
   void Send(std::unique_ptr<Request> request);
-  void OnReply(std::unique_ptr<Request> request, absl::Status status, Reply reply);
+  void OnReply(std::unique_ptr<Request> request, const absl::Status& status, const Reply& reply);
   void Retry(std::unique_ptr<Request> request, std::vector<PartitionId> failed, Trouble trouble);
   // The requests for the partitions `failed` of `request`, by their owners now.
   std::vector<std::unique_ptr<Request>> Again(const Request& request, const std::vector<PartitionId>& failed);

@@ -140,8 +140,7 @@ TEST_F(RemoteMetaStoreTest, SilenceIsTheLeastThatAnyServerSays) {
   auto peers = MakeRemotePeers({"self:1", address_, address_}, 0, Options(kCluster));
   const auto silences = peers->SilenceOf({1, 2, 3});
   ASSERT_TRUE(silences.ok()) << silences.status();
-  EXPECT_EQ(*silences,
-            (std::vector<absl::Duration>{absl::Seconds(1), absl::Seconds(1), absl::Seconds(5)}));
+  EXPECT_EQ(*silences, (std::vector<absl::Duration>{absl::Seconds(1), absl::Seconds(1), absl::Seconds(5)}));
   owner_->answers_too_much = true;
   EXPECT_EQ(peers->SilenceOf({1}).status().code(), absl::StatusCode::kInternal);
   peers = MakeRemotePeers({"self:1", "127.0.0.1:1"}, 0, Options(kCluster));

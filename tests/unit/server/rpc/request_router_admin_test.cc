@@ -207,7 +207,8 @@ TEST_F(RequestRouterTest, InternalMethodsCheckTheCluster) {
   ASSERT_TRUE(Embed(ValuesOf(1, {1}, {1, 2})).ok());
   activity_clock_.Advance(2'000'000'000);
   silence.add_living(6);
-  const auto silences = Call<rowhouse::internal::v1::WriterSilenceResponse>(internal + "WriterSilence", silence);
+  const auto silences =
+      Call<rowhouse::internal::v1::WriterSilenceResponse>(internal + "WriterSilence", silence);
   ASSERT_TRUE(silences.ok()) << silences.status();
   EXPECT_THAT(silences->silent_ms(), testing::ElementsAre(2000, 5000));
 

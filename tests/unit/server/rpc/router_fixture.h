@@ -104,12 +104,11 @@ class RequestRouterTest : public testing::Test {
  protected:
   explicit RequestRouterTest(NodeOptions options = {})
       : node_(options, &disk_),
-        embedding_({.partitions = &node_.partitions(),
-                    .admission = &admission_,
-                    .rules = {.history = kHistory,
-                              .partition_count = options.partitions,
-                              .tables = &node_.tables()},
-                    .activity = &activity_}),
+        embedding_(
+            {.partitions = &node_.partitions(),
+             .admission = &admission_,
+             .rules = {.history = kHistory, .partition_count = options.partitions, .tables = &node_.tables()},
+             .activity = &activity_}),
         admin_({.catalog = &catalog_,
                 .tables = &node_.tables(),
                 .rows = &node_.rows(),
