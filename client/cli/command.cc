@@ -81,7 +81,7 @@ CLI::Option* AddTableName(CLI::App& command, const std::string& positional, std:
   return command.add_option(positional, *name, "Table")->type_name("TABLE");
 }
 
-void OnRun(CLI::App& command, Selected* selected, std::function<absl::Status()> run) {
+void OnRun(CLI::App& command, Selected* selected, const std::function<absl::Status()>& run) {
   command.callback([=] { selected->run = [=] { return Report(run()); }; });
 }
 
@@ -159,6 +159,7 @@ std::string WrongWord(const CLI::App& app, int argc, const char* const* argv) {
         at->get_subcommands([](const CLI::App* child) { return !child->get_group().empty(); });
     if (absl::StartsWith(word, "-") || children.empty()) continue;
     std::vector<std::string> names;
+    names.reserve(children.size());
     for (const CLI::App* child : children) names.push_back(child->get_name());
     if (!absl::c_linear_search(names, word)) {
       return absl::StrCat("'", path, "' has no command '", word, "'; did you mean '",

@@ -74,7 +74,7 @@ void AddOutputFlag(CLI::App& command, std::string* output);
 CLI::Option* AddTableName(CLI::App& command, const std::string& positional, std::string* name);
 
 // What `command` does when it is the one asked for.
-void OnRun(CLI::App& command, Selected* selected, std::function<absl::Status()> run);
+void OnRun(CLI::App& command, Selected* selected, const std::function<absl::Status()>& run);
 // Tells an error on stderr; the exit code that stands for it. Cancelled without words is silent: output
 // stopped because nobody reads it any more.
 int Report(const absl::Status& status);

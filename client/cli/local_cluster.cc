@@ -278,6 +278,7 @@ std::vector<std::string> LocalCluster::Command(uint32_t server, const std::strin
 absl::Status LocalCluster::Start(uint32_t server, const std::string& program) {
   std::vector<std::string> words = Command(server, program);
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   posix_spawn_file_actions_t files;

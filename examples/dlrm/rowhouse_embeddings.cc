@@ -127,7 +127,7 @@ absl::Status RowhouseEmbeddings::PushAndWait(absl::Span<const GradientSlice> sli
                                              const PushOptions& push_options) {
   const double begun = absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch());
   const uint64_t retries_before = client_->counters().retries;
-  const absl::Status status = client_->Push(slices, push_options).status();
+  absl::Status status = client_->Push(slices, push_options).status();
   // Nothing else is under way meanwhile, so these are the push's own.
   const uint64_t retries = client_->counters().retries - retries_before;
   if (retries > 0 && options_.client.log) {

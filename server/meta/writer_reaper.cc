@@ -45,6 +45,7 @@ absl::StatusOr<uint64_t> WriterReaper::Reap() {
   absl::MutexLock lock(&reap_mu_);
   RH_ASSIGN_OR_RETURN(const std::vector<LivingWriter> living, parts_.catalog->ListWriters());
   std::vector<WriterId> ids;
+  ids.reserve(living.size());
   for (const LivingWriter& writer : living) ids.push_back(writer.writer);
   std::vector<absl::Duration> silences = parts_.activity->SilenceOf(ids);
   if (parts_.peers != nullptr) {

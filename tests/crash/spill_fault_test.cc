@@ -81,7 +81,7 @@ class SpillRun {
     goes_on = PushUntil(kPushes, node->get(), trainer);
     if (!goes_on) ++result_.errors;
     trainer->AwaitInFlight(0);
-    const absl::Status pulled = PullSome(node->get());
+    absl::Status pulled = PullSome(node->get());
     if (fault_ == SpillFault::kNoSpace && !SweepsAgain(node->get()))
       return absl::UnavailableError("there is space again, and a minute later no sweep gets through");
     result_.struck = disk_->struck();

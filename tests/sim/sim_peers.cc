@@ -121,7 +121,7 @@ class SimPeers final : public server::Peers {
     for (MachineId server = 0; server < servers_; ++server) {
       if (server == self_->id) continue;
       network_->Call(self_, server, absl::StrCat(kService, method), bytes, Now() + deadline_nanos,
-                     [&left, &told, &answers, server](absl::Status status, client::Reply reply) {
+                     [&left, &told, &answers, server](absl::Status status, const client::Reply& reply) {
                        if (status.ok() && !server::ParseProto(reply.bytes, &answers[server]))
                          status = absl::InternalError("the answer is none");
                        told[server] = Told(server, status);

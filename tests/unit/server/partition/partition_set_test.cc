@@ -275,7 +275,7 @@ TEST(PartitionSet, ADropThatACrashCutShortIsFinishedByTheNext) {
     part.header.type = RecordType::kDrop;
     part.body = Buffer::CopyOf(std::vector<uint8_t>{1, 0, 0, 0});
     absl::Notification logged;
-    node->partitions().partition(p)->Submit(std::move(part), [&](PartOutcome outcome) {
+    node->partitions().partition(p)->Submit(std::move(part), [&](const PartOutcome& outcome) {
       EXPECT_TRUE(outcome.status.ok());
       logged.Notify();
     });
@@ -354,6 +354,7 @@ TEST(PartitionSet, PushesFromFourThreadsAddUpExactly) {
   const auto ids = IdsUpTo(300);  // id 7 is in every push: a hot row
   std::vector<std::vector<int64_t>> sums(kThreads, std::vector<int64_t>(ids.size() * kDim, 0));
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t]() {
       std::mt19937_64 random(static_cast<uint64_t>(t));
