@@ -22,6 +22,29 @@ def flip(path, offset):
         file.write(bytes([byte[0] ^ 0x40]))
 
 
+class CleanStop(unittest.TestCase):
+    ROWS = 120_000  # 29 MiB of a budget of 128 MiB, which has 18 MiB for rows: a part of them is spilled
+
+    def test_count_is_exact_and_nothing_is_replayed(self):
+        with Cluster(partitions=16, budget="128MiB") as cluster:
+            client = Client(cluster)
+            table = client.create_table("counted", DIM)
+            for begin in range(0, self.ROWS, 10_000):
+                ids = np.arange(begin, begin + 10_000, dtype=np.uint64)
+                client.push_rows(table, ids, np.ones((len(ids), DIM), np.float32), pb.PUSH_KIND_VALUE)
+            (status,) = cluster.status()
+            self.assertEqual(status["stored_rows"], self.ROWS)
+            self.assertLess(status["resident_rows"], self.ROWS, "nothing was spilled: the test tests nothing")
+            for _ in range(2):
+                self.assertEqual(cluster.stop(0), 0)
+                cluster.start(0)
+                cluster.wait_ready()
+                (status,) = cluster.status()
+                self.assertEqual(status["stored_rows"], self.ROWS)
+                self.assertEqual(status["resident_rows"], 0, "a start after a clean stop replays nothing")
+            self.assertTrue((Client(cluster, "again").pull(table, np.arange(self.ROWS, dtype=np.uint64)[::7])[0] == 1).all())
+
+
 class DamagedLog(unittest.TestCase):
     PUSHES = 40
 
