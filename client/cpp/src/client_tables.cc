@@ -172,6 +172,7 @@ absl::Status ClientImpl::DropTable(const std::string& name) {
   v1::DropTableResponse response;
   int attempts = 0;
   absl::Status status = core_->cluster().CallAny(client::kDropTable, request, &response, &attempts);
+  if (absl::IsAborted(status) && !there.ok()) return there.status();  // one was made since: it stays
   if ((absl::IsNotFound(status) || absl::IsAborted(status)) && attempts > 1 && there.ok())
     return absl::OkStatus();  // an attempt without an answer had dropped it
   return status;

@@ -93,6 +93,21 @@ TEST(Tables, ADropThatComesLateLeavesTheNextTableOfThatName) {
   EXPECT_EQ(client->OpenTable("a")->dim(), 2u);
 }
 
+TEST(Tables, ADropOfNothingLeavesATableThatIsMadeMeanwhile) {
+  FakeCluster cluster({});
+  auto client = *cluster.Connect();
+  auto other = *cluster.Connect();
+  std::atomic<bool> made{false};
+  cluster.SetFaults([&](ServerId, absl::string_view method, const std::string&) -> Fault {
+    if (method == kDropTable && !made.exchange(true)) {
+      EXPECT_TRUE(other->CreateTable(Spec("a", 2)).ok());
+    }
+    return {Fault::kNone};
+  });
+  EXPECT_EQ(client->DropTable("a").code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(client->OpenTable("a")->dim(), 2u);
+}
+
 TEST(Tables, ACreateWhoseAnswerWasLostIsTheTableThatWasAskedFor) {
   FakeCluster cluster({});
   auto client = *cluster.Connect();
