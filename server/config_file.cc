@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/file_system.h"
+#include "common/nearest_word.h"
 #include "common/status_macros.h"
 #include "server/option_table.h"
 

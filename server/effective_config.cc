@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/nearest_word.h"
 #include "common/status_macros.h"
 #include "server/option_table.h"
 

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 #include <set>
 
 #include "absl/strings/ascii.h"
@@ -362,22 +361,6 @@ std::vector<OptionEntry> MakeTable() {
   return table;
 }
 
-// Fewest insertions, deletions and substitutions between two words.
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-    }
-  }
-  return row[b.size()];
-}
-
 }  // namespace
 
 std::string OptionEntry::section() const { return key.substr(0, key.find('.')); }
@@ -435,13 +418,6 @@ std::string SectionHelp(std::string_view section) {
     if (name == section) return text;
   }
   return "";
-}
-
-std::string NearestWord(std::string_view word, const std::vector<std::string>& candidates) {
-  return *std::min_element(candidates.begin(), candidates.end(),
-                           [&](const std::string& a, const std::string& b) {
-                             return EditDistance(word, a) < EditDistance(word, b);
-                           });
 }
 
 }  // namespace rowhouse::server

@@ -51,7 +51,5 @@ const OptionEntry* FindOption(std::string_view name);
 std::vector<std::string> OptionSections();
 // What a section is about, for the head of its part of a file.
 std::string SectionHelp(std::string_view section);
-// The candidate that is nearest to a mistyped word. Requires: there are candidates.
-std::string NearestWord(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace rowhouse::server

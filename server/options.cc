@@ -111,6 +111,20 @@ absl::Status CheckDirectories(const ServerOptions& options) {
   return absl::OkStatus();
 }
 
+// What says how checkpoints are made without saying where.
+absl::Status CheckCheckpoints(const ServerOptions& options) {
+  if (!options.checkpoint_directory.empty()) return absl::OkStatus();
+  const char* const flag = options.checkpoint_every_ms != 0 ? "--checkpoint-every"
+                           : options.checkpoint_keep_log    ? "--checkpoint-keep-log"
+                                                            : nullptr;
+  if (flag == nullptr) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(flag,
+                   " is set, but --checkpoint-directory is empty, so that no checkpoint would be made: "
+                   "name the directory, or leave ",
+                   flag, " out"));
+}
+
 }  // namespace
 
 absl::Status ServerOptions::Validate() const {
@@ -122,6 +136,7 @@ absl::Status ServerOptions::Validate() const {
   RH_RETURN_IF_ERROR(CheckListeners(*this));
   RH_RETURN_IF_ERROR(CheckPlaceInServers(*this));
   RH_RETURN_IF_ERROR(CheckOwnAddress(*this));
+  RH_RETURN_IF_ERROR(CheckCheckpoints(*this));
   return CheckDirectories(*this);
 }
 

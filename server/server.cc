@@ -373,19 +373,19 @@ void ServerImpl::MakeServices() {
   rules.max_message_bytes = plan_.max_message_bytes;
   rules.tables = tables_.get();
   rules.on_unknown_table = [this] { return catalog_->CheckFresh(); };
-  const bool writers_expire = options_.writer_idle_expiry_ms != 0;
-  embedding_ = std::make_unique<EmbeddingService>(
-      EmbeddingService::Parts{.partitions = partitions_.get(),
-                              .admission = &admission_,
-                              .rules = std::move(rules),
-                              .metrics = &metrics_,
-                              .activity = writers_expire ? &activity_ : nullptr});
+  embedding_ = std::make_unique<EmbeddingService>(EmbeddingService::Parts{.partitions = partitions_.get(),
+                                                                          .admission = &admission_,
+                                                                          .rules = std::move(rules),
+                                                                          .metrics = &metrics_,
+                                                                          .activity = &activity_});
   admin_ =
       std::make_unique<AdminService>(AdminService::Parts{.catalog = catalog_.get(),
                                                          .tables = tables_.get(),
                                                          .rows = rows_.get(),
                                                          .partitions = partitions_.get(),
                                                          .info = info_.get(),
+                                                         .activity = &activity_,
+                                                         .peers = peers_.get(),
                                                          .cluster = identity.cluster,
                                                          .history = identity.history,
                                                          .request_drain = [this] { return RequestDrain(); }});

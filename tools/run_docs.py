@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
 # Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
-"""Runs the command blocks of README.md and docs/ and compares what they print; checks every relative link.
+"""Runs the command blocks of README.md, CONTRIBUTING.md and docs/ and compares what they print; checks every relative link.
 
 In a block whose language is `console`, lines that begin with "$ " are commands (a line that ends with a backslash goes on in the next
 one) and the lines below a command are what it prints. "..." in a line stands for any text, a line of its own that is "..." for any
 lines; runs of blanks count as one. All blocks of a page run in one shell, in order, in a directory that holds nothing but links to
 the checkout's examples/, deploy/ and proto/ and is also HOME, with the build's programs first on PATH and the build's directory in
 ROWHOUSE_BUILD. Every command must succeed.
-Ports 7600 to 7699 of 127.0.0.1 stand for a hundred others that are free.
+Ports 7600 to 7699 of 127.0.0.1 stand for a hundred others that are free; so do those that `rowhouse cluster up` takes when not told.
 
 The line <!-- file: NAME --> above a block of another language makes it the file NAME of that directory, from there on in the page.
 
-A block whose language is `sh` is not run; the line above it must say why: <!-- not run: reason -->
+A block whose language is `sh`, or of another language but with lines that begin with "$ " (a recording), is not run; the line above it
+must say why: <!-- not run: reason -->
 
   run_docs.py --build-dir build/release                   every page
   run_docs.py --build-dir build/release docs/tutorial.md  these pages
@@ -63,7 +64,7 @@ class Step:
 
 
 def all_pages():
-    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def name_of(page):
@@ -148,6 +149,8 @@ class Ports:
                 return False
 
     def to_machine(self, command):
+        if not re.search(r"\s--(http-)?port\b", command):
+            command = re.sub(r"\browhouse cluster up\b", f"rowhouse cluster up --port {FIRST_PORT} --http-port {FIRST_PORT + 80}", command)
         return re.sub(r"\b76(\d\d)\b", lambda match: str(self.base + int(match[1])), command)
 
     def to_page(self, output):
@@ -232,9 +235,12 @@ def children():
 def check_languages(page, blocks):
     """DocsError for a block of shell commands that neither is run nor says why."""
     for block in blocks:
-        if block.language in ("bash", "shell") or (block.language == "sh" and not block.why_not):
-            raise DocsError(f"{name_of(page)}:{block.line}: a block of shell commands is `console` and is run, or `sh` with "
-                            "<!-- not run: reason --> in the line above")
+        commands = block.language == "sh" or (block.language != "console" and any(line.startswith("$ ") for line in block.lines))
+        if block.language in ("bash", "shell") or (commands and not block.why_not):
+            raise DocsError(f"{name_of(page)}:{block.line}: a block of shell commands is `console` and is run, or `sh`, or `text` that was "
+                            "recorded, with <!-- not run: reason --> in the line above")
+        if block.language == "console" and block.why_not:
+            raise DocsError(f"{name_of(page)}:{block.line}: a `console` block is run; the line above says why it is not")
         if block.file and block.language in ("console", "sh"):
             raise DocsError(f"{name_of(page)}:{block.line}: a block of commands is no file")
 
@@ -266,7 +272,7 @@ def run_page(page, programs):
                     shell.write(block.file, block.lines)
                 for step in steps.get(block, ()):
                     run_step(shell, page, step)
-    return count, sum(block.language == "sh" for block in blocks)
+    return count, sum(block.why_not is not None for block in blocks)
 
 
 def anchors(page):
@@ -301,7 +307,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build-dir", type=pathlib.Path, default=ROOT / "build" / "release", help="where bin/ is (default build/release)")
     parser.add_argument("--links", action="store_true", help="check links, run nothing")
-    parser.add_argument("pages", nargs="*", type=pathlib.Path, help="pages to look at (default README.md and docs/)")
+    parser.add_argument("pages", nargs="*", type=pathlib.Path, help="pages to look at (default README.md, CONTRIBUTING.md and docs/)")
     flags = parser.parse_args()
     programs = (flags.build_dir / "bin").resolve()
     if not flags.links and not os.access(programs / "rowhouse", os.X_OK):

@@ -128,10 +128,11 @@ def lane_release(totals, only):
 
 
 def lane_crash(totals, only):
-    if build("release", ["crash_test", "simulation_test"]) != 0:
+    if build("release", ["crash_test", "simulation_test", "integration_faults_test", "integration_checkpoint_test"]) != 0:
         totals.one("crash: build", False)
         return
     ctest("release", totals, only, label="crash", jobs=2)
+    ctest("release", totals, only or "LostReplies|NoPushIsHalfInTheCut", label="integration", jobs=2)
     # Failpoints are in test builds only.
     if build("asan", ["integration_failpoint_test"]) != 0:
         totals.one("crash: build of asan", False)

@@ -75,11 +75,16 @@ absl::Status ShowServers(const LocalCluster& cluster, const std::string& output)
   return Show(listing, output) ? absl::OkStatus() : OutputClosed();
 }
 
+absl::StatusOr<std::chrono::milliseconds> TimeoutOf(const ClusterFlags& flags) {
+  const auto timeout = ParseDuration(flags.timeout);
+  if (timeout.ok()) return absl::ToChronoMilliseconds(*timeout);
+  return absl::InvalidArgumentError(absl::StrCat("--timeout: ", timeout.status().message()));
+}
+
 // Starts those of `servers` that do not run and waits for all. What was started here ends again when that
 // fails.
 absl::Status StartAndWait(LocalCluster& cluster, const std::vector<uint32_t>& servers,
-                          const std::string& timeout) {
-  RH_ASSIGN_OR_RETURN(const absl::Duration limit, ParseDuration(timeout));
+                          std::chrono::milliseconds timeout) {
   RH_ASSIGN_OR_RETURN(const std::string program, ThisProgram());
   const Interrupt interrupt;
   std::vector<uint32_t> started;
@@ -93,8 +98,7 @@ absl::Status StartAndWait(LocalCluster& cluster, const std::vector<uint32_t>& se
     }
     if (!status.ok()) break;
   }
-  if (status.ok())
-    status = cluster.WaitReady(servers, absl::ToChronoMilliseconds(limit), [&] { return interrupt.Check(); });
+  if (status.ok()) status = cluster.WaitReady(servers, timeout, [&] { return interrupt.Check(); });
   if (!status.ok()) {
     const absl::Status stopped = cluster.Stop(started, kStopTimeout);
     if (!stopped.ok()) WriteError(absl::StrCat("error: ", stopped.message(), "\n"));
@@ -103,25 +107,26 @@ absl::Status StartAndWait(LocalCluster& cluster, const std::vector<uint32_t>& se
 }
 
 absl::Status Up(const ClusterFlags& flags) {
+  RH_ASSIGN_OR_RETURN(const std::chrono::milliseconds timeout, TimeoutOf(flags));
   RH_ASSIGN_OR_RETURN(const std::string directory, DirectoryOf(flags));
   LocalClusterShape shape = flags.shape;
   RH_ASSIGN_OR_RETURN(shape.checkpoint_directory,
                       Absolute("--checkpoint-directory", shape.checkpoint_directory));
   RH_ASSIGN_OR_RETURN(shape.restore_from, Absolute("--restore-from", shape.restore_from));
   RH_ASSIGN_OR_RETURN(const auto cluster, LocalCluster::Create(directory, shape));
-  RH_RETURN_IF_ERROR(StartAndWait(*cluster, AllServers(*cluster), flags.timeout));
+  RH_RETURN_IF_ERROR(StartAndWait(*cluster, AllServers(*cluster), timeout));
   return ShowServers(*cluster, flags.output);
 }
 
 absl::Status Down(const ClusterFlags& flags) {
-  RH_ASSIGN_OR_RETURN(const absl::Duration limit, ParseDuration(flags.timeout));
+  RH_ASSIGN_OR_RETURN(const std::chrono::milliseconds timeout, TimeoutOf(flags));
   RH_ASSIGN_OR_RETURN(const std::string directory, DirectoryOf(flags));
   RH_ASSIGN_OR_RETURN(const auto cluster, LocalCluster::Open(directory, /*lock=*/true));
   if (flags.delete_data) {
     RH_RETURN_IF_ERROR(Confirm(absl::StrCat("this deletes all rows of the local cluster in ", directory),
                                directory, flags.yes));
   }
-  RH_RETURN_IF_ERROR(cluster->Stop(AllServers(*cluster), absl::ToChronoMilliseconds(limit)));
+  RH_RETURN_IF_ERROR(cluster->Stop(AllServers(*cluster), timeout));
   if (!flags.delete_data) {
     Write(absl::StrCat("stopped; its data stays in ", directory, " for the next rowhouse cluster up\n"));
     return absl::OkStatus();
@@ -140,10 +145,11 @@ absl::Status Kill(const ClusterFlags& flags) {
 }
 
 absl::Status Start(const ClusterFlags& flags) {
+  RH_ASSIGN_OR_RETURN(const std::chrono::milliseconds timeout, TimeoutOf(flags));
   RH_ASSIGN_OR_RETURN(const std::string directory, DirectoryOf(flags));
   RH_ASSIGN_OR_RETURN(const auto cluster, LocalCluster::Open(directory, /*lock=*/true));
   RH_RETURN_IF_ERROR(cluster->CheckServer(flags.server));
-  RH_RETURN_IF_ERROR(StartAndWait(*cluster, {flags.server}, flags.timeout));
+  RH_RETURN_IF_ERROR(StartAndWait(*cluster, {flags.server}, timeout));
   Write(absl::StrCat("server ", flags.server, " is ready at ", cluster->address(flags.server), "\n"));
   return absl::OkStatus();
 }

@@ -11,9 +11,12 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/command_words.h"
+#include "client/cli/interrupt.h"
 #include "client/cli/output.h"
 #include "client/cli/render.h"
+#include "common/flag_checks.h"
 #include "common/limits.h"
+#include "common/nearest_word.h"
 #include "common/status_macros.h"
 #include "common/units.h"
 #include "server/option_table.h"
@@ -102,6 +105,8 @@ int Report(const absl::Status& status) {
     case absl::StatusCode::kDeadlineExceeded:
     case absl::StatusCode::kUnavailable:  // a server was waited for as long as --timeout says
       return kTimeout;
+    case absl::StatusCode::kCancelled:
+      return NotedSignal() == 0 ? kFailure : kEndedBySignal + NotedSignal();
     default:
       return kFailure;
   }
@@ -109,33 +114,24 @@ int Report(const absl::Status& status) {
 
 namespace {
 
-// CLI11 takes "-1" for a large number and "" for none.
-std::string RefuseAllButWholeNumbers(std::string& text) {
-  uint64_t number = 0;
-  if (!text.empty() && absl::c_all_of(text, absl::ascii_isdigit) && absl::SimpleAtoi(text, &number))
-    return "";
-  return absl::StrCat("'", text, "' is not a whole number from 0 to 18446744073709551615");
+// An option of a server may be empty: --http-listen for none, as in its file.
+bool HasServerFlags(const CLI::App& app) {
+  return absl::c_all_of(server::OptionTable(), [&](const server::OptionEntry& entry) {
+    return app.get_option_no_throw(entry.flag()) != nullptr;
+  });
 }
 
-std::string RefuseAllButNumbers(std::string& text) {
-  double number = 0;
-  return absl::SimpleAtod(text, &number) ? "" : absl::StrCat("'", text, "' is not a number, as 0.05 or 1e-8");
-}
-
-void CheckNumbers(CLI::App& app) {
-  for (CLI::Option* option : app.get_options()) {
-    if (option->get_type_name() == "UINT") option->check(CLI::Validator(RefuseAllButWholeNumbers, ""));
-    if (option->get_type_name() == "FLOAT") option->check(CLI::Validator(RefuseAllButNumbers, ""));
+// Elsewhere an empty value is a shell's variable that is not set, and is not taken for "not given".
+void RefuseEmptyValues(CLI::App& app) {
+  if (!HasServerFlags(app)) {
+    for (CLI::Option* option : app.get_options()) {
+      if (option->get_type_size() == 0) continue;
+      option->check(CLI::Validator(
+          [](std::string& text) { return text.empty() ? "the value is empty; leave the flag out" : ""; },
+          ""));
+    }
   }
-  for (CLI::App* child : app.get_subcommands([](const CLI::App*) { return true; })) CheckNumbers(*child);
-}
-
-std::vector<std::string> FlagsOf(const CLI::App& app) {
-  std::vector<std::string> names;
-  for (const CLI::Option* option : app.get_options()) {
-    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
-  }
-  return names;
+  for (CLI::App* child : app.get_subcommands([](const CLI::App*) { return true; })) RefuseEmptyValues(*child);
 }
 
 // Names the first word that is no command or flag, and the nearest that is; empty when all words are.
@@ -148,7 +144,7 @@ std::string WrongWord(const CLI::App& app, int argc, const char* const* argv) {
       const std::vector<std::string> flags = FlagsOf(*at);
       const std::string flag = word.substr(0, word.find('='));
       if (!absl::c_linear_search(flags, flag)) {
-        return absl::StrCat("'", path, "' has no ", flag, "; did you mean ", server::NearestWord(flag, flags),
+        return absl::StrCat("'", path, "' has no ", flag, "; did you mean ", NearestWord(flag, flags),
                             "? See ", path, " --help");
       }
       const CLI::Option* option = at->get_option(flag);
@@ -163,7 +159,7 @@ std::string WrongWord(const CLI::App& app, int argc, const char* const* argv) {
     for (const CLI::App* child : children) names.push_back(child->get_name());
     if (!absl::c_linear_search(names, word)) {
       return absl::StrCat("'", path, "' has no command '", word, "'; did you mean '",
-                          server::NearestWord(word, names), "'? See ", path, " --help");
+                          NearestWord(word, names), "'? See ", path, " --help");
     }
     at = at->get_subcommand(word);
     absl::StrAppend(&path, " ", word);
@@ -203,6 +199,7 @@ void BuildCommandTree(CLI::App& app, Selected* selected) {
   AddCompletionCommand(app, selected);
   AddReferenceCommand(app, selected);
   CheckNumbers(app);
+  RefuseEmptyValues(app);
 }
 
 int RunCommandLine(int argc, const char* const* argv) {

@@ -76,7 +76,7 @@ CLI::Option* AddTableName(CLI::App& command, const std::string& positional, std:
 // What `command` does when it is the one asked for.
 void OnRun(CLI::App& command, Selected* selected, const std::function<absl::Status()>& run);
 // Tells an error on stderr; the exit code that stands for it. Cancelled without words is silent: output
-// stopped because nobody reads it any more.
+// stopped because nobody reads it any more; with words it is a signal's doing, and the code says which.
 int Report(const absl::Status& status);
 // `status` of a call that changes something: when its answer was lost, with `words`, for the change may come
 // about all the same.

@@ -101,17 +101,20 @@ std::string Environment() {
 }
 
 // What there is; what is missing goes to `missing`, a line each.
-std::vector<BundleFile> Collect(const ConnectFlags& connect, const BundleFlags& flags, std::string* missing) {
+std::vector<BundleFile> Collect(const absl::StatusOr<std::unique_ptr<Client>>& client,
+                                const BundleFlags& flags, std::string* missing) {
   std::vector<BundleFile> files = {{"versions.txt", Versions()}, {"environment.txt", Environment()}};
   const auto miss = [&](const absl::Status& status) {
     absl::StrAppend(missing, InCommandWords(status.message()), "\n");
   };
   std::vector<ServerStatus> statuses;
-  const auto client = Connect(connect);
   if (client.ok()) {
     auto asked = (*client)->ServerStatuses();
-    if (asked.ok()) statuses = *std::move(asked);
-    if (!asked.ok()) miss(asked.status());
+    if (!asked.ok()) {
+      miss(asked.status());
+    } else {
+      statuses = *std::move(asked);
+    }
   } else {
     miss(client.status());
   }
@@ -126,8 +129,11 @@ std::vector<BundleFile> Collect(const ConnectFlags& connect, const BundleFlags& 
   for (const ServerStatus& status : statuses) {
     if (!flags.http.empty()) break;
     auto found = FindMetrics(status);
-    if (found.ok()) files.push_back(*std::move(found));
-    if (!found.ok()) miss(found.status());
+    if (!found.ok()) {
+      miss(found.status());
+    } else {
+      files.push_back(*std::move(found));
+    }
   }
   files.push_back({"config-origins.txt", ConfigOrigins(flags.config)});
   if (!flags.config.empty()) {
@@ -147,18 +153,23 @@ std::vector<BundleFile> Collect(const ConnectFlags& connect, const BundleFlags& 
 }
 
 absl::Status Bundle(const ConnectFlags& connect, const BundleFlags& flags) {
+  // What is wrong with the command line is no missing file.
+  for (const std::string& address : flags.http)
+    RH_RETURN_IF_ERROR(ParseListenAddress("--http", address).status());
+  const auto client = Connect(connect);
+  if (absl::IsInvalidArgument(client.status())) return client.status();
   RH_ASSIGN_OR_RETURN(const auto tar, TarGz::Create(flags.out));
   std::string missing;
-  std::vector<BundleFile> files = Collect(connect, flags, &missing);
+  std::vector<BundleFile> files = Collect(client, flags, &missing);
   if (!missing.empty()) files.push_back({"missing.txt", missing});
-  std::vector<std::vector<std::string>> rows;
+  Listing listing{.columns = {{"file", "FILE"}, {"bytes", "BYTES"}}};
   for (const BundleFile& file : files) {
     const std::string content = Redact(file.content);
     RH_RETURN_IF_ERROR(tar->Add("rowhouse-debug/" + file.name, content));
-    rows.push_back({file.name, absl::StrCat(content.size())});
+    listing.rows.push_back({file.name, content.size()});
   }
   RH_RETURN_IF_ERROR(tar->Finish());
-  Write(FormatTable({"FILE", "BYTES"}, rows));
+  Write(Render(listing, OutputFormat::kTable, TerminalColumns()));
   Write(absl::StrCat(flags.out,
                      ": look through it before you send it; what is named like a secret is [redacted]\n"));
   if (!missing.empty()) WriteError(absl::StrCat("missing:\n", missing));

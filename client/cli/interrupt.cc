@@ -12,10 +12,18 @@ namespace rowhouse::cli {
 namespace {
 
 std::atomic<int> received{0};
+std::atomic<unsigned> longest_seconds{0};
 int wake_fd = -1;
+
+// The command did not end by itself.
+void EndBySignal(int) {
+  std::signal(received, SIG_DFL);
+  std::raise(received);
+}
 
 void Note(int signal) {
   received = signal;
+  alarm(longest_seconds);  // 0: none
   const uint64_t one = 1;
   // A full counter wakes as well; a handler has nobody to tell.
   [[maybe_unused]] const ssize_t written = write(wake_fd, &one, sizeof(one));
@@ -23,17 +31,23 @@ void Note(int signal) {
 
 }  // namespace
 
-Interrupt::Interrupt() {
+int NotedSignal() { return received; }
+
+Interrupt::Interrupt(std::chrono::seconds longest) {
   received = 0;
+  longest_seconds = static_cast<unsigned>(longest.count());
   wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   struct sigaction action {};
   action.sa_handler = Note;
   action.sa_flags = static_cast<int>(SA_RESETHAND);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  std::signal(SIGALRM, EndBySignal);
 }
 
 Interrupt::~Interrupt() {
+  alarm(0);
+  std::signal(SIGALRM, SIG_DFL);
   std::signal(SIGINT, SIG_DFL);
   std::signal(SIGTERM, SIG_DFL);
   close(wake_fd);

@@ -142,6 +142,10 @@ absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Create(const std::st
     }
   }
   const LocalClusterShape merged = Merged(shape, cluster->shape_);
+  if (merged.checkpoint_keep_log && merged.checkpoint_directory.empty()) {
+    return absl::InvalidArgumentError(
+        "--checkpoint-keep-log needs --checkpoint-directory: there is no checkpoint to keep the log for");
+  }
   if (there) RH_RETURN_IF_ERROR(cluster->CheckRunning(merged));
   cluster->shape_ = merged;
   RH_RETURN_IF_ERROR(cluster->Save());

@@ -22,7 +22,8 @@ constexpr char kIntroduction[] =
 
 ## What holds for every command
 
-**Exit codes.** 0 ok. 1 failure: the message on stderr says what and what to do. 2 usage: a flag or value is wrong, nothing was
+**Exit codes.** 0 ok. 1 failure: the message on stderr says what and what to do (nothing where the reader of the output left, as
+`head` does). 2 usage: a flag or value is wrong, nothing was
 done. 3 unhealthy: the command worked and what it looked at is not well (`status`, `check`, `healthcheck`). 4 timeout: something did
 not happen in the time given.
 
@@ -37,7 +38,9 @@ numbers. There are no colours, and nothing is cut off. A table wider than its te
 `cluster down --delete-data` want the name typed on a terminal, and `--yes` where nobody can be asked.
 
 **Ctrl-C.** `top` and `cluster logs -f` end with 0, for that is how they end. `table dump` leaves no half-written file and then ends by
-the signal, as `wait` does; a shell sees 130. So does `bench`, once it has printed what it measured and dropped its tables.
+the signal, as `wait` does; a shell sees 130. So does `bench`, once it has printed what it measured and dropped its tables; `cluster up`,
+once what it started has ended; `checkpoint create` and `restore`, once nothing of them is left. What waits for a server that does not
+answer ends some seconds later all the same.
 
 **Where the cluster is.** `--address`, or the variable `ROWHOUSE_ADDRESS`: any server, or several, comma-separated. `--timeout` bounds how
 long a lost server is waited for, from 1ms to 24h.

@@ -81,7 +81,7 @@ std::string Table(const Listing& listing, bool wide, size_t terminal_columns) {
   std::string text = FormatTable(header, rows);
   if (!listing.header) text.erase(0, text.find('\n') + 1);
   // Lines that the terminal would break are not read as columns any more.
-  if (terminal_columns == 0 || WidestLine(text) <= terminal_columns) return text;
+  if (terminal_columns == 0 || rows.empty() || WidestLine(text) <= terminal_columns) return text;
   return Upright(header, rows, "\n");
 }
 

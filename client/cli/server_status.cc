@@ -73,7 +73,7 @@ Listing StatusListing(const std::vector<ServerStatus>& statuses) {
   for (const Field& field : Fields()) listing.columns.push_back(field.column);
   for (const ServerStatus& status : statuses) {
     std::vector<Json> row;
-    const bool known = status.state != "unreachable";
+    const bool known = status.answered();
     for (const Field& field : Fields())
       row.push_back(known || field.always ? field.get(status) : Json(nullptr));
     listing.rows.push_back(std::move(row));

@@ -31,9 +31,15 @@ absl::Status ShowStatus(const ConnectFlags& connect, const std::string& output, 
   return Show(StatusListing(statuses), output) ? absl::OkStatus() : OutputClosed();
 }
 
-// Empty when every server is ready, else what is missing.
-std::string MissingForReady(const ConnectFlags& connect) {
+// Time changes nothing about it: a wrong address, a server of another version.
+bool IsForGood(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status);
+}
+
+// Empty when every server is ready, else what is missing. An error that waiting does not mend.
+absl::StatusOr<std::string> MissingForReady(const ConnectFlags& connect) {
   const auto client = Connect(connect, kProbeTimeout);
+  if (IsForGood(client.status())) return client.status();
   if (!client.ok()) return InCommandWords(client.status().message());
   const auto statuses = (*client)->ServerStatuses();
   if (!statuses.ok()) return InCommandWords(statuses.status().message());
@@ -48,10 +54,11 @@ int Wait(const ConnectFlags& connect) {
   if (!timeout.ok()) return Report(timeout.status());
   const auto deadline = std::chrono::steady_clock::now() + absl::ToChronoMilliseconds(*timeout);
   while (true) {
-    const std::string missing = MissingForReady(connect);
-    if (missing.empty()) return kOk;
+    const absl::StatusOr<std::string> missing = MissingForReady(connect);
+    if (!missing.ok()) return Report(missing.status());
+    if (missing->empty()) return kOk;
     if (std::chrono::steady_clock::now() >= deadline) {
-      WriteError(absl::StrCat("error: not ready after ", connect.timeout, ": ", missing, "\n"));
+      WriteError(absl::StrCat("error: not ready after ", connect.timeout, ": ", *missing, "\n"));
       return kTimeout;
     }
     std::this_thread::sleep_for(kPollInterval);

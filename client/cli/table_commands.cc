@@ -40,7 +40,9 @@ absl::StatusOr<TableSpec> SpecOf(const CreateFlags& flags) {
   RH_ASSIGN_OR_RETURN(spec.durability, ParseDurability(flags.durability));
   spec.unseen_reads_zeros = flags.unseen == "zeros";
   if (!flags.padding_id.empty()) {
-    RH_ASSIGN_OR_RETURN(spec.padding_id, ParseId(flags.padding_id));
+    const absl::StatusOr<uint64_t> id = ParseId(flags.padding_id);
+    if (!id.ok()) return absl::InvalidArgumentError(absl::StrCat("--padding-id: ", id.status().message()));
+    spec.padding_id = *id;
   }
   return spec;
 }

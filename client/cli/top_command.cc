@@ -62,11 +62,14 @@ bool Pause(const Interrupt& interrupt, FullScreen* screen, absl::Duration interv
 }
 
 absl::Status Top(const ConnectFlags& connect, const TopFlags& flags) {
-  RH_ASSIGN_OR_RETURN(const absl::Duration interval, ParseDuration(flags.interval));
+  const absl::StatusOr<absl::Duration> parsed = ParseDuration(flags.interval);
+  if (!parsed.ok())
+    return absl::InvalidArgumentError(absl::StrCat("--interval: ", parsed.status().message()));
+  const absl::Duration interval = *parsed;
   if (interval < kMinInterval || interval > kMaxInterval) {
     return absl::InvalidArgumentError(absl::StrCat("--interval is ", flags.interval, ", want 100ms to 1h"));
   }
-  const Interrupt interrupt;
+  const Interrupt interrupt(kLongestEnd);
   RH_ASSIGN_OR_RETURN(const auto client, Connect(connect));
   RH_ASSIGN_OR_RETURN(Look before, LookAt(*client));
   std::unique_ptr<FullScreen> screen;

@@ -22,15 +22,15 @@ Listing TopListing(const std::vector<ServerStatus>& before, const std::vector<Se
                               {"log_disk_bytes", "LOG", Unit::kBytes, true}}};
   for (size_t i = 0; i < now.size(); ++i) {
     const ServerStatus& s = now[i];
-    if (s.state == "unreachable") {
+    if (!s.answered()) {
       std::vector<Json> row(listing.columns.size(), nullptr);
       row[0] = when, row[1] = s.server, row[2] = s.address, row[3] = s.state;
       listing.rows.push_back(std::move(row));
       continue;
     }
     Json pulled, pushed, hits;
-    const bool same_process = i < before.size() && before[i].state != "unreachable" &&
-                              before[i].pid == s.pid && s.pulled_rows >= before[i].pulled_rows &&
+    const bool same_process = i < before.size() && before[i].answered() && before[i].pid == s.pid &&
+                              s.pulled_rows >= before[i].pulled_rows &&
                               s.pushed_rows >= before[i].pushed_rows;
     if (same_process && seconds > 0) {
       const auto pulls = static_cast<double>(s.pulled_rows - before[i].pulled_rows);

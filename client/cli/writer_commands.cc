@@ -14,8 +14,12 @@ namespace {
 absl::Status List(const ConnectFlags& connect, const std::string& output) {
   RH_ASSIGN_OR_RETURN(const auto client, Connect(connect));
   RH_ASSIGN_OR_RETURN(const std::vector<WriterInfo> writers, client->ListWriters());
-  Listing listing{.columns = {{"name", "NAME"}, {"id", "ID"}}};
-  for (const WriterInfo& writer : writers) listing.rows.push_back({writer.name, absl::StrCat(writer.id)});
+  Listing listing{
+      .columns = {{"name", "NAME"}, {"id", "ID"}, {"silent_seconds", "SILENT FOR", Unit::kSeconds}}};
+  for (const WriterInfo& writer : writers) {
+    const Json silent = writer.silent ? Json(writer.silent->count() / 1000) : Json(nullptr);
+    listing.rows.push_back({writer.name, absl::StrCat(writer.id), silent});
+  }
   return Show(listing, output) ? absl::OkStatus() : OutputClosed();
 }
 
@@ -36,7 +40,8 @@ void AddWriterCommands(CLI::App& app, Selected* selected) {
   CLI::App* writer = app.add_subcommand("writer", "Look at and end the trainers that push");
   writer->require_subcommand(1);
 
-  CLI::App* list = writer->add_subcommand("list", "List the living writers by name");
+  CLI::App* list = writer->add_subcommand(
+      "list", "List the living writers by name, with for how long no server has heard of each");
   const auto list_connect = AddConnectFlags(*list);
   auto output = std::make_shared<std::string>();
   AddOutputFlag(*list, output.get());

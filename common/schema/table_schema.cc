@@ -8,6 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "common/nearest_word.h"
 #include "common/status_macros.h"
 
 namespace rowhouse {
@@ -81,6 +82,14 @@ absl::Status ValidateName(std::string_view field, std::string_view value) {
         "' at position ", bad - name.begin(), ", allowed are A-Z a-z 0-9 _ . -"));
   }
   return absl::OkStatus();
+}
+
+absl::Status NoSuchTable(std::string_view name, const std::vector<std::string>& known) {
+  const std::string similar = SimilarWord(name, known);
+  return absl::NotFoundError(
+      absl::StrCat("table \"", std::string(name), "\" does not exist",
+                   similar.empty() ? "" : absl::StrCat(", is \"", similar, "\" meant?"),
+                   similar.empty() ? ":" : "", " ListTables names those that do"));
 }
 
 absl::Status ValidateSchema(const TableSchema& schema) {

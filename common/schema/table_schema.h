@@ -5,6 +5,8 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "common/limits.h"
@@ -67,5 +69,8 @@ absl::Status ValidateAlter(const TableSchema& before, const TableSchema& after);
 
 // 1 to 128 characters of [A-Za-z0-9_.-]. `what` names the field in the error.
 absl::Status ValidateName(std::string_view what, std::string_view name);
+
+// NotFound for a table that was asked for by name, with the one of `known` that may have been meant.
+absl::Status NoSuchTable(std::string_view name, const std::vector<std::string>& known);
 
 }  // namespace rowhouse

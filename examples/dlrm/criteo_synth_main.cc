@@ -7,6 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "common/flag_checks.h"
 #include "examples/dlrm/synthetic_data.h"
 
 namespace rowhouse::dlrm {
@@ -55,11 +56,21 @@ int main(int argc, char** argv) {
   std::string json;
   CLI::App app("Writes click logs in Criteo's format whose best possible AUC is known.", "criteo_synth");
   AddFlags(app, &options, &json);
-  CLI11_PARSE(app, argc, argv);
+  rowhouse::CheckNumbers(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    const std::string unknown = rowhouse::UnknownFlag(app);
+    fmt::print(stderr, "criteo_synth: {}\nRun criteo_synth --help for all flags.\n",
+               unknown.empty() ? error.what() : unknown);
+    return 2;
+  }
   const absl::StatusOr<SyntheticDataReport> report = WriteSyntheticData(options);
   if (!report.ok()) {
     fmt::print(stderr, "criteo_synth: {}\n", report.status().ToString());
-    return 1;
+    return absl::IsInvalidArgument(report.status()) ? 2 : 1;
   }
   fmt::print(
       "{} training samples, {} test samples, {} different ids in training ({:.0f}% of the lookups)\n"

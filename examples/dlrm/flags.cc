@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "common/flag_checks.h"
 #include "common/limits.h"
 #include "common/status_macros.h"
 #include "common/units.h"
@@ -210,10 +211,14 @@ std::optional<int> ParseTrainerFlags(int argc, const char* const* argv, TrainerF
   AddLocalFlags(app, flags);
   AddResultFlags(app, flags);
   AddCheckpointFlags(app, flags);
+  CheckNumbers(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {
     return app.exit(help);
+  } catch (const CLI::ExtrasError& error) {
+    const std::string unknown = UnknownFlag(app);
+    return UsageError(unknown.empty() ? error.what() : unknown);
   } catch (const CLI::ParseError& error) {
     return UsageError(error.what());
   }

@@ -22,7 +22,7 @@ namespace {
 
 constexpr int64_t kPollNanos = 50'000'000;
 constexpr int kMaxThreads = 32;  // servers asked at once
-constexpr uint32_t kCutAttempts = 5;
+constexpr uint32_t kCutAttempts = 5, kSlowCuts = 5;
 constexpr absl::Duration kBetweenCuts = absl::Seconds(1);
 // For a server that is being started again, or still gives up a share whose coordinator is gone.
 constexpr absl::Duration kBeginPatience = absl::Seconds(10);
@@ -368,11 +368,11 @@ absl::Status CheckpointCoordinator::AwaitCutWanted(Running& running) {
 absl::Status CheckpointCoordinator::TakeCutWithRetries(Running& running) {
   SetPhase(running, JobPhase::kCut);
   Manifest& manifest = running.manifest;
-  for (uint32_t attempt = 1;; ++attempt) {
+  for (uint32_t attempt = 1, slow = 0;;) {
     RH_RETURN_IF_ERROR(CheckGoesOn(running));
     {
       absl::MutexLock lock(&mu_);
-      running.job.cut_attempts = attempt;
+      running.job.cut_attempts = attempt + slow;
     }
     const CutOptions options{.accept_incomplete = attempt == kCutAttempts};
     auto cut = TakeCut(*executor_, *parts_.clock, parts_.members, manifest.id, parts_.random->Next64() | 1,
@@ -391,9 +391,15 @@ absl::Status CheckpointCoordinator::TakeCutWithRetries(Running& running) {
       running.job.hold_micros = cut->hold_micros;
       return absl::OkStatus();
     }
-    if (!Retryable(cut.status()) || attempt == kCutAttempts) return cut.status();
-    RH_LOG_INFO("checkpoint {}: cut {} of {} was not taken: {}", manifest.name, attempt, kCutAttempts,
-                std::string(cut.status().message()));
+    if (!Retryable(cut.status())) return cut.status();
+    // A hold that ran out says that a server is slow at the moment, not that a push is not whole.
+    if (absl::IsAborted(cut.status()) && slow < kSlowCuts) {
+      ++slow;
+    } else if (attempt++ == kCutAttempts) {
+      return cut.status();
+    }
+    RH_LOG_INFO("checkpoint {}: the cut was not taken, {} more tries: {}", manifest.name,
+                kCutAttempts - attempt + 1, std::string(cut.status().message()));
     parts_.clock->SleepNanos(absl::ToInt64Nanoseconds(kBetweenCuts));
   }
 }

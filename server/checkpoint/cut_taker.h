@@ -20,9 +20,10 @@
 namespace rowhouse::server {
 
 struct CutOptions {
-  absl::Duration longest_hold = absl::Seconds(2);  // servers let go by themselves after it
+  // Training never waits longer: servers let go by themselves after it.
+  absl::Duration longest_hold = absl::Milliseconds(500);
   absl::Duration completion =
-      absl::Milliseconds(400);     // how long the pushes under way may take to be complete
+      absl::Milliseconds(300);     // how long the pushes under way may take to be complete
   bool accept_incomplete = false;  // after `completion`, take the cut all the same and list them
 };
 

@@ -51,11 +51,6 @@ absl::Status TooBusy(std::string_view what) {
                                              " times meanwhile; try again"));
 }
 
-absl::Status NoTable(std::string_view name) {
-  return absl::NotFoundError(
-      absl::StrCat("table \"", std::string(name), "\" does not exist: ListTables names those that do"));
-}
-
 }  // namespace
 
 absl::StatusOr<WriterFloor> FloorOf(const MetaRange& range) {
@@ -153,6 +148,15 @@ absl::StatusOr<CreatedTable> TableCatalog::CreateTable(const TableSchema& asked,
     return CreatedTable{.schema = std::move(schema), .created = true};
   }
   return TooBusy("CreateTable");
+}
+
+absl::Status TableCatalog::NoTable(std::string_view name) {
+  RH_ASSIGN_OR_RETURN(const MetaRange tables, parts_.meta->Range(kTablePrefix));
+  std::vector<std::string> known;
+  known.reserve(tables.kvs.size());
+  for (const MetaKeyValue& kv : tables.kvs)
+    known.push_back(kv.key.substr(std::string_view(kTablePrefix).size()));
+  return NoSuchTable(name, known);
 }
 
 absl::StatusOr<TableSchema> TableCatalog::AlterTable(const TableSchema& asked) {

@@ -83,6 +83,8 @@ class TableCatalog final : public Catalog {
     uint64_t mod_revision = 0;  // 0 when the key is not there, as MetaCompare wants it
   };
   absl::StatusOr<Found> Get(const std::string& key);
+  // The NotFound of a name that no table has; the store's error when it cannot be asked.
+  absl::Status NoTable(std::string_view name);
   absl::StatusOr<uint64_t> Apply(const MetaRange& range) ABSL_EXCLUSIVE_LOCKS_REQUIRED(sync_mu_);
   absl::Status ApplyTables(const MetaRange& range) ABSL_EXCLUSIVE_LOCKS_REQUIRED(sync_mu_);
   // Catches up here and everywhere. `change` begins the error: what has been done that a server lags behind.

@@ -6,6 +6,7 @@
 
 #include "common/logging.h"
 #include "common/status_macros.h"
+#include "server/meta/writer_silence.h"
 
 namespace rowhouse::server {
 namespace {
@@ -47,11 +48,8 @@ absl::StatusOr<uint64_t> WriterReaper::Reap() {
   std::vector<WriterId> ids;
   ids.reserve(living.size());
   for (const LivingWriter& writer : living) ids.push_back(writer.writer);
-  std::vector<absl::Duration> silences = parts_.activity->SilenceOf(ids);
-  if (parts_.peers != nullptr) {
-    RH_ASSIGN_OR_RETURN(const std::vector<absl::Duration> elsewhere, parts_.peers->SilenceOf(ids));
-    for (size_t i = 0; i < ids.size(); ++i) silences[i] = std::min(silences[i], elsewhere[i]);
-  }
+  RH_ASSIGN_OR_RETURN(const std::vector<absl::Duration> silences,
+                      SilenceOnEveryServer(ids, parts_.activity, parts_.peers));
   const int64_t now = parts_.clock->NowMonotonicNanos();
   std::map<WriterId, int64_t> first_seen;
   for (WriterId id : ids) {

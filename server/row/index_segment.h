@@ -66,7 +66,10 @@ struct IndexEntry {
     std::atomic_ref<uint16_t> shared(flags);
     const uint16_t recency = shared.load(std::memory_order_relaxed) & kRecencyMask;
     if (recency == kRecencyMask) return;  // a hot row's line is not written by reads
-    shared.fetch_or(recency == 0 ? 1 : 2, std::memory_order_relaxed);
+    // Not one step: under the reader side nothing but recency changes, and one use lost of two is no harm. An
+    // atomic step would keep the processor from looking ahead to the next rows.
+    shared.store(static_cast<uint16_t>(shared.load(std::memory_order_relaxed) | (recency == 0 ? 1 : 2)),
+                 std::memory_order_relaxed);
   }
 };
 static_assert(sizeof(IndexEntry) == 20);
@@ -89,7 +92,7 @@ struct IndexContext {
 struct IndexBlockTable {
   IndexBlockTable(uint32_t most, std::unique_ptr<IndexBlockTable> before)
       : most(most), block(std::make_unique<std::atomic<IndexEntry*>[]>(most)), before(std::move(before)) {}
-  static uint64_t Bytes(uint32_t most) { return sizeof(IndexBlockTable) + most * sizeof(IndexEntry*); }
+  static uint64_t Bytes(uint32_t most) { return sizeof(IndexBlockTable) + most * sizeof(void*); }
 
   const uint32_t most;
   const std::unique_ptr<std::atomic<IndexEntry*>[]> block;  // null: not in use
@@ -164,21 +167,23 @@ class alignas(64) IndexSegment {
     return EntryAt(position, capacity());
   }
 
-  // Without the lock: brings an entry near, with the line after its home's, for probing often ends there. May
-  // be wrong by a growth, which costs time only.
+  // Without the lock: brings an entry near, with the line after its home's where probing is likely to end
+  // there. May be wrong by a growth, which costs time only.
   void Prefetch(uint64_t hash) const {
-    const uint32_t capacity = this->capacity(), p = Home(hash, capacity);
-    uintptr_t home = 0;
+    constexpr uintptr_t kLine = 64, kEarly = 24;  // a probe that begins so early mostly ends in its line
+    const uint32_t capacity = this->capacity(), p = Home(hash, capacity), block = p / kIndexBlockEntries;
+    const IndexEntry* home = nullptr;
     if (capacity <= kMostInArray) {
-      home = reinterpret_cast<uintptr_t>(array_.load(std::memory_order_relaxed)) + p * sizeof(IndexEntry);
+      home = array_.load(std::memory_order_relaxed);
+      if (home != nullptr) home += p;
     } else if (const IndexBlockTable* table = table_.load(std::memory_order_acquire);
-               table != nullptr && p / kIndexBlockEntries < table->most) {
-      home =
-          reinterpret_cast<uintptr_t>(table->block[p / kIndexBlockEntries].load(std::memory_order_relaxed)) +
-          p % kIndexBlockEntries * sizeof(IndexEntry);
+               table != nullptr && block < table->most) {
+      home = table->block[block].load(std::memory_order_relaxed);
+      if (home != nullptr) home += p % kIndexBlockEntries;
     }
-    __builtin_prefetch(reinterpret_cast<const void*>(home));
-    __builtin_prefetch(reinterpret_cast<const void*>(home + 64));
+    __builtin_prefetch(home);
+    if (reinterpret_cast<uintptr_t>(home) % kLine > kEarly)
+      __builtin_prefetch(reinterpret_cast<const char*>(home) + kLine);
   }
 
   // ---- observers

@@ -7,6 +7,7 @@
 #include "common/routing/routing_hash.h"
 #include "common/schema/schema_proto.h"
 #include "common/status_macros.h"
+#include "server/meta/writer_silence.h"
 
 namespace rowhouse::server {
 
@@ -89,6 +90,7 @@ absl::Status AdminService::RegisterWriter(const v1::RegisterWriterRequest& reque
   if (request.has_replaces()) replaces = request.replaces();
   RH_ASSIGN_OR_RETURN(const RegisteredWriter registered,
                       parts_.catalog->RegisterWriter(request.name(), replaces));
+  parts_.activity->Heard(registered.writer);
   response->set_writer(registered.writer);
   response->set_history(parts_.history);
   response->set_replaced_writer(registered.replaced);
@@ -134,10 +136,16 @@ absl::Status AdminService::WriterState(const v1::WriterStateRequest& request,
 
 absl::Status AdminService::ListWriters(const v1::ListWritersRequest&, v1::ListWritersResponse* response) {
   RH_ASSIGN_OR_RETURN(const std::vector<LivingWriter> writers, parts_.catalog->ListWriters());
-  for (const LivingWriter& writer : writers) {
+  std::vector<WriterId> ids;
+  ids.reserve(writers.size());
+  for (const LivingWriter& writer : writers) ids.push_back(writer.writer);
+  // A server that is away hides for how long they are silent, not who they are.
+  const auto silences = SilenceOnEveryServer(ids, parts_.activity, parts_.peers);
+  for (size_t i = 0; i < writers.size(); ++i) {
     v1::WriterInfo* out = response->add_writers();
-    out->set_name(writer.name);
-    out->set_writer(writer.writer);
+    out->set_name(writers[i].name);
+    out->set_writer(writers[i].writer);
+    if (silences.ok()) out->set_silent_ms(static_cast<uint64_t>(absl::ToInt64Milliseconds((*silences)[i])));
   }
   return absl::OkStatus();
 }

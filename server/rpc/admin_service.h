@@ -12,6 +12,8 @@
 #include "common/routing/partition_map.h"
 #include "rowhouse/v1/admin_service.pb.h"
 #include "server/meta/catalog.h"
+#include "server/meta/peers.h"
+#include "server/meta/writer_activity.h"
 #include "server/partition/partition_set.h"
 #include "server/rpc/server_info.h"
 
@@ -25,6 +27,8 @@ class AdminService {
     RowStore* rows = nullptr;
     PartitionSet* partitions = nullptr;
     ServerInfoSource* info = nullptr;
+    WriterActivity* activity = nullptr;
+    Peers* peers = nullptr;  // null: this server is alone
     ClusterId cluster = 0;
     HistoryId history = 0;
     // Begins to stop this process, as SIGTERM does, and returns at once; how long that takes at most.

@@ -112,7 +112,7 @@ absl::StatusOr<std::shared_ptr<EmbeddingService::PushCall>> EmbeddingService::Pr
   auto call = std::make_shared<PushCall>();
   call->want_lsn = message.want_lsn;
   RH_ASSIGN_OR_RETURN(call->checked, ValidatePush(message, parts_.rules));
-  if (parts_.activity != nullptr) parts_.activity->Heard(call->checked.request.writer);
+  parts_.activity->Heard(call->checked.request.writer);
   // The bodies of its records hold everything once more until they are applied.
   RH_ASSIGN_OR_RETURN(call->ticket, parts_.admission->Admit("a push's log records", request.size()));
   return call;
@@ -123,7 +123,7 @@ absl::StatusOr<std::shared_ptr<EmbeddingService::PushCall>> EmbeddingService::Pr
   RH_ASSIGN_OR_RETURN(const DeleteMessage message, DecodeDelete(request));
   auto call = std::make_shared<PushCall>();
   RH_ASSIGN_OR_RETURN(call->checked, ValidateDelete(message, parts_.rules));
-  if (parts_.activity != nullptr) parts_.activity->Heard(call->checked.request.writer);
+  parts_.activity->Heard(call->checked.request.writer);
   RH_ASSIGN_OR_RETURN(call->ticket, parts_.admission->Admit("a delete's log records", request.size()));
   return call;
 }

@@ -26,7 +26,7 @@ class EmbeddingService {
     Admission* admission = nullptr;
     RequestRules rules;
     MetricsRegistry* metrics = nullptr;  // may be null
-    WriterActivity* activity = nullptr;  // told of writers that push; may be null
+    WriterActivity* activity = nullptr;  // told of writers that push
   };
   // Nothing that parts point to is owned.
   explicit EmbeddingService(Parts parts);

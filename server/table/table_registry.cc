@@ -59,7 +59,7 @@ absl::Status TableRegistry::Remove(TableId id) {
       mu_.Lock();
     }
   }
-  const absl::Status dropped = rows_->DropTable(id);
+  absl::Status dropped = rows_->DropTable(id);
   absl::MutexLock lock(&mu_);
   if (dropped.ok()) {
     tables_.erase(id);
@@ -82,13 +82,15 @@ absl::StatusOr<std::shared_ptr<Table>> TableRegistry::Find(TableId id) const {
 }
 
 absl::StatusOr<std::shared_ptr<Table>> TableRegistry::FindByName(std::string_view name) const {
-  absl::MutexLock lock(&mu_);
-  auto it = by_name_.find(name);
-  if (it == by_name_.end()) {
-    return absl::NotFoundError(
-        absl::StrCat("table \"", std::string(name), "\" does not exist: ListTables names those that do"));
+  std::vector<std::string> known;
+  {
+    absl::MutexLock lock(&mu_);
+    auto it = by_name_.find(name);
+    if (it != by_name_.end()) return tables_.at(it->second).table;
+    known.reserve(by_name_.size());
+    for (const auto& [other, id] : by_name_) known.push_back(other);
   }
-  return tables_.at(it->second).table;
+  return NoSuchTable(name, known);
 }
 
 std::shared_ptr<Table> TableRegistry::FindAny(TableId id) const {

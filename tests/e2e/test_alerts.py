@@ -1,6 +1,6 @@
 # Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
-"""What Prometheus makes of a server: promtool accepts its metrics and the alert rules, each alert fires when it should, names only metrics
-that a real server has, and has a runbook page. Needs promtool (Debian: prometheus)."""
+"""What Prometheus makes of a server: promtool accepts its metrics, the alert rules and the configurations, each alert fires when it should,
+names only metrics that a real server has, and has a runbook page. Needs promtool (Debian: prometheus)."""
 import pathlib
 import re
 import shutil
@@ -9,10 +9,12 @@ import unittest
 import urllib.request
 
 import yaml
-from cluster import SOURCE, Cluster, promtool, run
+from cluster import ROWHOUSE, SOURCE, Cluster, promtool, run
 
 ROOT = pathlib.Path(SOURCE)
 RULES = ROOT / "deploy" / "prometheus" / "alerts.yml"
+CONFIGURATIONS = {"deploy/prometheus/prometheus.yml": [f"127.0.0.1:{port}" for port in (7680, 7681, 7682)],
+                  "deploy/docker/prometheus.yml": [f"server-{index}:7680" for index in range(3)]}  # and what each scrapes
 FIRING = pathlib.Path(__file__).resolve().parent / "alerts_test.yml"
 EXAMPLE = ROOT / "examples" / "python" / "plain_grpc.py"
 OF_PROMETHEUS = {"up"}  # made by Prometheus itself for each target
@@ -124,6 +126,43 @@ class Alerts(unittest.TestCase):
         page = (ROOT / "docs" / "how-to" / "watch-it.md").read_text(encoding="utf-8")
         rows = re.findall(r"^\| \[(\w+)\]\(\.\./runbooks/(\w+)\.md\) \| (\w+) \|", page, re.M)
         self.assertEqual(rows, [(rule["alert"], rule["alert"], rule["labels"]["severity"]) for rule in rules()])
+
+
+class Configurations(unittest.TestCase):
+    def checked(self, text, rules=True):
+        """What promtool says of a configuration with the rules beside it."""
+        with tempfile.TemporaryDirectory(prefix="rowhouse-prometheus-") as directory:
+            config = pathlib.Path(directory, "prometheus.yml")
+            config.write_text(text, encoding="utf-8")
+            if rules:
+                shutil.copy(RULES, directory)
+            return promtool("check", "config", config)
+
+    def test_promtool_accepts_each(self):
+        for name, targets in CONFIGURATIONS.items():
+            with self.subTest(file=name):
+                text = (ROOT / name).read_text(encoding="utf-8")
+                done = self.checked(text)
+                self.assertEqual(done.returncode, 0, done.stdout)
+                self.assertIn("1 rule files found", done.stdout)
+                (job,) = yaml.safe_load(text)["scrape_configs"]
+                self.assertEqual(job["job_name"], "rowhouse", "the alerts look for that job")
+                self.assertEqual([target for group in job["static_configs"] for target in group["targets"]], targets)
+
+    def test_what_the_program_writes_is_accepted(self):
+        with tempfile.TemporaryDirectory(prefix="rowhouse-prometheus-") as directory:
+            for name, command in (("prometheus.yml", "prometheus"), ("alerts.yml", "alerts")):
+                text = run(ROWHOUSE, "generate", command).stdout
+                self.assertEqual(text, (RULES.parent / name).read_text(encoding="utf-8"))
+                pathlib.Path(directory, name).write_text(text, encoding="utf-8")
+            done = promtool("check", "config", pathlib.Path(directory, "prometheus.yml"))
+            self.assertEqual(done.returncode, 0, done.stdout)
+            self.assertIn(f"{len(rules())} rules found", done.stdout)
+
+    def test_promtool_would_find_a_mistake(self):
+        text = (ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")
+        self.assertNotEqual(self.checked(text.replace("scrape_interval: 15s", "scrape_interval: soon")).returncode, 0)
+        self.assertNotEqual(self.checked(text, rules=False).returncode, 0)
 
 
 if __name__ == "__main__":

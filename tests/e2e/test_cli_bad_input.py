@@ -286,6 +286,17 @@ class BadInput(unittest.TestCase):
                 self.assertEqual(process.wait(timeout=10), -signal.SIGINT, words)
             self.assertEqual(os.listdir(directory), [])
 
+    def test_ctrl_c_ends_also_what_would_put_things_in_order_first(self):
+        """When the server does not answer: some seconds later, by the signal."""
+        port = free_ports(1)[0]
+        processes = [subprocess.Popen([ROWHOUSE, *words, "--address", f"127.0.0.1:{port}", "--timeout", "200s"], stderr=subprocess.DEVNULL,
+                                      stdout=subprocess.DEVNULL, preexec_fn=_die_with_parent)
+                     for words in (("top",), ("checkpoint", "create"), ("checkpoint", "barrier"))]
+        for process in processes:
+            wait_until(lambda: catches_pipe(process.pid), "the command to be in its main function")  # noqa: B023
+            process.send_signal(signal.SIGINT)
+        self.assertEqual([process.wait(timeout=60) for process in processes], [-signal.SIGINT] * len(processes))
+
     def test_what_is_no_plain_file_is_written_and_not_replaced(self):
         with tempfile.TemporaryDirectory() as directory:
             fifo, link, target = (os.path.join(directory, name) for name in ("fifo", "link", "target.csv"))
@@ -348,6 +359,22 @@ class BadInput(unittest.TestCase):
                 self.assertEqual(file.read(), "line\nAuthorization: Bearer [redacted]\n")
             with open(os.path.join(top, "status.json"), encoding="utf-8") as file:
                 self.assertEqual([server["state"] for server in json.load(file)], ["ready", "ready"])
+
+    def test_bundle_says_what_is_missing(self):
+        port = free_ports(1)[0]
+        with tempfile.TemporaryDirectory() as directory:
+            out = os.path.join(directory, "b.tar.gz")
+            for wrong in (("--timeout", "5"), ("--address", "nonsense"), ("--http", "nonsense")):  # of the command line, not of the bundle
+                done = run(ROWHOUSE, "debug", "bundle", "--out", out, *wrong, check=False)
+                self.assertEqual((done.returncode, done.stdout, os.listdir(directory)), (2, "", []), wrong)
+            done = run(ROWHOUSE, "debug", "bundle", "--out", out, "--log", "/nowhere", "--config", "/nowhere.yaml", "--address",
+                       f"127.0.0.1:{port}", "--timeout", "1s")
+            run("tar", "xzf", out, "-C", directory)
+            with open(os.path.join(directory, "rowhouse-debug", "missing.txt"), encoding="utf-8") as file:
+                missing = file.read()
+            for what in (f"127.0.0.1:{port}", "--log /nowhere", "/nowhere.yaml"):
+                self.assertIn(what, missing)
+            self.assertEqual(done.stderr, "missing:\n" + missing)
 
 
 def has_open(pid, path):

@@ -10,53 +10,12 @@ import tempfile
 import types
 import unittest
 
+from cli_tree import consecutive_ports, examples, walk
 from cluster import ROWHOUSE, SOURCE, _die_with_parent, free_ports, run, wait_until
 from wire import Client
 
 ENDLESS = ("rowhouse top", "rowhouse cluster logs 0 -f", "rowhouse server --")  # these run until they are stopped
 BOUND_SECONDS = 60
-
-
-def help_of(*words):
-    return run(ROWHOUSE, *words, "--help").stdout
-
-
-def children(text):
-    """Names below the line "Subcommands:"."""
-    part = re.search(r"^Subcommands:\n((?:  .*\n)+)", text, re.M)
-    return re.findall(r"^  ([a-z]\S*)", part[1], re.M) if part else []
-
-
-def examples(text):
-    part = re.search(r"^Examples:\n((?:  .*(?:\n|\Z))+)", text, re.M)
-    return [line.strip() for line in part[1].splitlines()] if part else []
-
-
-def walk(words=()):
-    """(words, help) of each command that runs."""
-    text = help_of(*words)
-    below = children(text)
-    if not below or words == ("server",):
-        yield words, text
-    for child in below:
-        yield from walk((*words, child))
-
-
-def consecutive_ports(count):
-    """The first of that many ports that are free in a row."""
-    while True:
-        first = free_ports(1)[0]
-        if len({p for p in range(first, first + count) if not in_use(p)}) == count:
-            return first
-
-
-def in_use(port):
-    with socket.socket() as s:
-        try:
-            s.bind(("127.0.0.1", port))
-            return False
-        except OSError:
-            return True
 
 
 class Tree(unittest.TestCase):

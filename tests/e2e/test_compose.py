@@ -322,6 +322,8 @@ class FromSource(unittest.TestCase):
 
 
 class Files(unittest.TestCase):
+    """What docker-compose makes of the files; test_container_files.py reads them without it."""
+
     def test_compose_file(self):
         project = Project("file")
         for variable in [v for v in project.environment if v.startswith("ROWHOUSE_") and v != "ROWHOUSE_BUILD_DIR"]:
@@ -358,38 +360,6 @@ class Files(unittest.TestCase):
             again = run(ROWHOUSE, "generate", "compose", "--out", place, check=False)
             self.assertEqual(again.returncode, 1)
             self.assertIn("exists and may have been edited: remove it, or give another --out", again.stderr)
-
-    def test_what_labels_say_of_the_source(self):
-        sys.path.insert(0, os.path.join(SOURCE, "tools"))
-        import compose as tool
-        with tempfile.TemporaryDirectory(prefix="rowhouse-origin-") as directory:
-            self.assertEqual(tool.origin_arguments(directory), [], "no checkout")
-            environment = dict(os.environ, GIT_CONFIG_GLOBAL="/dev/null", GIT_COMMITTER_DATE="2026-01-02T03:04:05+02:00",
-                               GIT_AUTHOR_NAME="a", GIT_AUTHOR_EMAIL="a@example.com", GIT_COMMITTER_NAME="a", GIT_COMMITTER_EMAIL="a@example.com")
-
-            def git(*words):
-                return run("git", "-C", directory, *words, env=environment).stdout.strip()
-            git("init", "-q")
-            git("commit", "-q", "--allow-empty", "-m", "first")
-            head = git("rev-parse", "HEAD")
-            facts = [f"--build-arg=REVISION={head}", "--build-arg=CREATED=2026-01-02T01:04:05Z"]
-            self.assertEqual(tool.origin_arguments(directory), facts)
-            for remote, published in (("https://user:secret@example.com/o/rowhouse.git", "https://example.com/o/rowhouse"),
-                                      ("git@example.com:o/rowhouse.git", "https://example.com/o/rowhouse"),
-                                      ("ssh://git@example.com/o/rowhouse", "https://example.com/o/rowhouse"), ("/srv/rowhouse.git", None)):
-                git("config", "remote.origin.url", remote)
-                self.assertEqual(tool.origin_arguments(directory), facts + ([f"--build-arg=SOURCE={published}"] if published else []))
-            with open(os.path.join(directory, "new"), "w", encoding="utf-8"):
-                pass
-            self.assertIn(f"--build-arg=REVISION={head}-dirty", tool.origin_arguments(directory))
-
-    def test_image_labels(self):
-        with open(os.path.join(SOURCE, "deploy", "Dockerfile"), encoding="utf-8") as file:
-            labels = dict(re.findall(r'(org\.opencontainers\.image\.\w+(?:\.\w+)?)="([^"]+)"', file.read()))
-        self.assertEqual(labels["org.opencontainers.image.version"], run(ROWHOUSE, "version").stdout.split()[1])
-        self.assertEqual(labels["org.opencontainers.image.licenses"], "Apache-2.0")
-        for name in ("source", "revision", "created"):
-            self.assertEqual(labels[f"org.opencontainers.image.{name}"], f"${name.upper()}")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 # Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 """A byte budget is a byte budget: a table several times the server's memory, loaded, read, and read again after a crash. Its weights
 are half a GiB, four times the budget; 1 GiB with ROWHOUSE_E2E_FULL=1 (seven to nine minutes); ROWHOUSE_E2E_ROWS_GIB sets any other size."""
+import json
 import os
 import sys
+import time
 import unittest
 
 import numpy as np
-from cluster import Cluster
+from cluster import Cluster, wait_until
 from wire import Client, pb
 
 BUDGET = 128 << 20
@@ -83,6 +85,22 @@ class Memory(unittest.TestCase):
             self.assertEqual(status["stored_rows"], before["stored_rows"])
             self.check_rows(Client(cluster, "after-the-stop"), table, sample)
             self.check_peak(cluster, "after a clean stop and start")
+            self.check_drop(cluster)
+
+    def check_drop(self, cluster):
+        """A dropped table gives its memory and its disk back, by itself."""
+        def spill_bytes():
+            return sum(entry.stat().st_size for entry in os.scandir(os.path.join(cluster.data_dir(0), "spill")))
+
+        def ledger_bytes():
+            lines = {line["name"]: line["bytes"] for line in json.loads(cluster.cli("server", "info", "-o", "json").stdout)[0]["memory"]}
+            return lines["row_slabs"] + lines["row_index"]
+        disk, memory, began = spill_bytes(), ledger_bytes(), time.monotonic()
+        self.assertGreater(disk, ROWS * DIM * 4 // 2)
+        cluster.cli("table", "drop", "large", "--yes")
+        wait_until(lambda: spill_bytes() < disk // 20 and ledger_bytes() < memory // 20, "a dropped table's disk and memory", 300)
+        print(f"\nmeasured: table drop: {disk / 2**20:.0f} MiB of spill became {spill_bytes() / 2**20:.0f} MiB and {memory / 2**20:.0f} MiB of memory "
+              f"{ledger_bytes() / 2**20:.0f} MiB within {time.monotonic() - began:.1f} s", file=sys.stderr)
 
 
 if __name__ == "__main__":

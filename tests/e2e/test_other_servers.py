@@ -50,7 +50,8 @@ class OtherServers(unittest.TestCase):
         cls.addClassCleanup(cls.cluster.__exit__, None, None, None)
 
     def refused(self, address, *parts):
-        for words in (("table", "list"), ("row", "get", "t", "1"), ("table", "create", "t", "--dim", "4"), ("writer", "list")):
+        for words in (("table", "list"), ("row", "get", "t", "1"), ("table", "create", "t", "--dim", "4"), ("writer", "list"), ("status",),
+                      ("server", "info"), ("top", "--once"), ("wait", "--for", "ready")):
             done = run(ROWHOUSE, *words, "--address", address, "--timeout", "2s", check=False)
             self.assertEqual((done.returncode, done.stdout), (1, ""), words)
             for part in parts:
@@ -97,6 +98,24 @@ class OtherServers(unittest.TestCase):
             done = run(ROWHOUSE, "table", "create", "mine", "--dim", "4", "--address", f"{self.cluster.addresses[0]},{other.addresses[0]}")
             self.assertIn("mine", done.stdout)
             self.assertNotIn("mine", other.cli("table", "list").stdout)
+
+    def test_server_of_another_cluster_behind_an_address_of_ours(self):
+        with Cluster(servers=2, partitions=8) as ours, Cluster(servers=1, partitions=8) as other:
+            ours.kill(1)
+            other.stop(0)
+            other.addresses = ours.addresses[1:]
+            other.start(0)
+            other.wait_ready()
+
+            def cli(*words):
+                return run(ROWHOUSE, *words, "--address", ours.addresses[0], "--timeout", "2s", check=False)
+            done = cli("status")
+            self.assertEqual(done.returncode, 3, done)
+            self.assertRegex(done.stdout, rf"(?m)^1 +{ours.addresses[1]} .*foreign")
+            self.assertRegex(cli("top", "--once").stdout, rf"(?m)^1 +{ours.addresses[1]} .*foreign")
+            done = cli("wait", "--for", "ready")
+            self.assertEqual(done.returncode, 4, done)
+            self.assertIn(f"server 1 ({ours.addresses[1]}) is foreign", done.stderr)
 
 
 if __name__ == "__main__":

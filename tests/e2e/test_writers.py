@@ -46,6 +46,25 @@ class IdleWriters(unittest.TestCase):
             again.push_rows(table, mine, 2 * ones, pb.PUSH_KIND_VALUE)
             self.assertTrue((busy.pull(table, mine)[0] == 2).all())
 
+    def test_list_says_for_how_long_each_is_silent(self):
+        with Cluster(servers=2) as cluster:
+            def listed():
+                out = run(ROWHOUSE, "writer", "list", "--address", cluster.addresses[0], "-o", "json").stdout
+                return {writer["name"]: writer["silent_seconds"] for writer in json.loads(out)}
+            gone, busy = Client(cluster, "gone"), Client(cluster, "busy")
+            table = gone.create_table("watched", 2)
+            theirs = busy.ids_of_server(table, 1, 4)
+
+            def gone_is_silent():
+                busy.push_rows(table, theirs, np.ones((4, 2), np.float32), pb.PUSH_KIND_VALUE, server=1)
+                return listed()["gone"] >= 2
+            wait_until(gone_is_silent, "a writer that registered and never pushed to be silent for 2 s")
+            silent = listed()
+            self.assertLess(silent["busy"], silent["gone"])  # though it pushes to the other server alone
+            cluster.kill(1)
+            # Who there is, is known; for how long the server that is away has not heard of them is not.
+            self.assertEqual(listed(), {"gone": None, "busy": None})
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -225,6 +225,8 @@ void SimServer::MakeServices() {
       .rows = rows_.get(),
       .partitions = partitions_.get(),
       .info = info_.get(),
+      .activity = &activity_,
+      .peers = peers_.get(),
       .cluster = kSimCluster,
       .history = shape_.history,
       .request_drain = [] { return absl::UnimplementedError("not in a simulation"); }});

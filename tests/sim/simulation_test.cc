@@ -23,7 +23,7 @@
 namespace rowhouse::sim {
 namespace {
 
-constexpr uint64_t kSeedsInCi = 100, kSeedsFull = 20'000;
+constexpr uint64_t kSeedsInCi = 500, kSeedsFull = 20'000;
 constexpr uint64_t kOperations = 10'000;
 
 uint64_t Environment(const char* name, uint64_t otherwise) {

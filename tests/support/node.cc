@@ -17,8 +17,8 @@ Node::Node(const NodeOptions& options, NodeDisk* disk) : options_(options), disk
   const auto map = NodeMap(options.partitions, options.servers);
   ledger_.SetLimit(MemoryLine::kRowSlabs, options.memory_bytes);
   ledger_.SetLimit(MemoryLine::kRowIndex, options.memory_bytes);
-  workers_ = options.inline_workers ? MakeInlineExecutor() : MakeThreadPool("workers", 2);
-  appliers_ = MakeThreadPool("appliers", 2);
+  workers_ = options.inline_workers ? MakeInlineExecutor() : MakeThreadPool("workers", options.threads);
+  appliers_ = MakeThreadPool("appliers", options.threads);
   io_ = MakeThreadPool("io", 4);
   TieredRowStoreOptions rows;
   rows.partition_bits = map->partition_bits();

@@ -26,6 +26,7 @@ struct NodeOptions {
   uint64_t memory_bytes = 64ull << 20;
   uint64_t segment_bytes = 1ull << 20;
   bool inline_workers = false;  // pushes run in the calling thread
+  int threads = 2;              // of workers and of appliers, each
   Clock* clock = SystemClock();
   FileSystem* files = nullptr;  // instead of the disk's own, over which it should lie
 };

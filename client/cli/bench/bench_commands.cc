@@ -29,7 +29,8 @@ void AddCompare(CLI::App& bench, Selected* selected);  // compare_command.cc
 namespace {
 
 constexpr char kInProcess[] = "local:";
-constexpr int64_t kProgressNanos = 200'000'000;  // between two updates of the line
+constexpr int64_t kProgressNanos = 200'000'000;   // between two updates of the line
+constexpr std::chrono::seconds kLongestDrop(30);  // of the tables, after a signal
 
 struct BenchFlags {
   WorkloadFlags workload;
@@ -37,7 +38,7 @@ struct BenchFlags {
 };
 
 absl::StatusOr<ClientOptions> OptionsOf(const ConnectFlags& flags, const Workload& workload) {
-  RH_ASSIGN_OR_RETURN(const absl::Duration timeout, ParseDuration(flags.timeout));
+  RH_ASSIGN_OR_RETURN(const absl::Duration timeout, TimeoutOf(flags));
   if (flags.address == kInProcess && workload.clients > 1) {
     return absl::InvalidArgumentError(absl::StrCat("--clients is ", workload.clients,
                                                    ", want 1 with --address ", kInProcess,
@@ -167,7 +168,7 @@ absl::Status Bench(const ConnectFlags& connect, const BenchFlags& flags, Operati
 int RunBench(const ConnectFlags& connect, const BenchFlags& flags, Operation operation) {
   int code = kOk, signal = 0;
   {
-    const Interrupt interrupt;
+    const Interrupt interrupt(kLongestDrop);
     code = Report(Bench(connect, flags, operation, interrupt));
     signal = interrupt.signal();
   }

@@ -36,7 +36,8 @@ absl::Status Describe(const NamedFlags& flags) {
   RH_ASSIGN_OR_RETURN(const server::CheckpointStore store, OpenStore(flags.place));
   RH_ASSIGN_OR_RETURN(const CheckpointDetail detail, ReadDetail(store, flags.name));
   const OutputFormat format = FormatOf(flags.output);
-  if (IsForPeople(format)) return Written(Write(DetailText(detail, format == OutputFormat::kWide)));
+  if (IsForPeople(format))
+    return Written(Write(DetailText(detail, format == OutputFormat::kWide, TerminalColumns())));
   return Written(Show(DetailListing(detail), flags.output));
 }
 

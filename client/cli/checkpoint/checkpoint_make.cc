@@ -17,7 +17,6 @@ namespace rowhouse::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kPoll(100);
-constexpr int kEndedBySignal = 128;  // and the signal, as a shell has it
 
 struct MakeFlags {
   CheckpointOptions options;
@@ -75,7 +74,7 @@ absl::Status ShowJob(const CheckpointStatus& job, const std::string& output) {
 int Make(const ConnectFlags& connect, const MakeFlags& flags) {
   const auto client = Connect(connect);
   if (!client.ok()) return Report(client.status());
-  const Interrupt interrupt;
+  const Interrupt interrupt(kLongestEnd);
   auto job = OrMayHaveHappened((*client)->BeginCheckpoint(flags.options),
                                "it may have begun: look with `rowhouse checkpoint status`");
   if (job.ok() && !flags.no_wait) job = Watch(**client, *std::move(job), interrupt);

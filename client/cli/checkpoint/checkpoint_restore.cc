@@ -2,7 +2,6 @@
 #include "client/cli/checkpoint/checkpoint_restore.h"
 
 #include <algorithm>
-#include <csignal>
 #include <filesystem>
 
 #include "absl/strings/match.h"
@@ -26,7 +25,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kPartialName[] = "restoring.partial";
-constexpr int kEndedBySignal = 128;
 
 std::string Absolute(const std::string& path) {
   std::string text = fs::absolute(path).lexically_normal().string();
@@ -183,8 +181,10 @@ absl::Status ShowRestored(const Plan& plan, const std::vector<server::Restored>&
                             restored[server].records, CommandOf(plan, server)});
   if (!Show(listing, output)) return OutputClosed();
   if (!IsForPeople(FormatOf(output))) return absl::OkStatus();
-  std::string text = absl::StrCat("\nrestored ", plan.manifest->name, ", the moment ",
-                                  MomentText(plan.manifest->cut_unix_micros), ". Start it with\n");
+  std::string text = absl::StrCat(
+      "\nrestored ", plan.manifest->name, ", the moment ", MomentText(plan.manifest->cut_unix_micros),
+      ". Start it with these, and what your servers are given\n"
+      "otherwise (--memory-budget, --checkpoint-directory, an address of its own each):\n");
   for (uint32_t server = 0; server < plan.servers; ++server)
     absl::StrAppend(&text, "  ", CommandOf(plan, server), "\n");
   absl::StrAppend(&text, "or, all of them on this machine,\n  rowhouse cluster up --dir ",
@@ -285,13 +285,7 @@ void AddCheckpointRestore(CLI::App& checkpoint, Selected* selected) {
       "Examples:\n"
       "  rowhouse checkpoint restore /var/lib/rowhouse/checkpoints/monday --data-dir restored --dry-run\n"
       "  rowhouse checkpoint restore /var/lib/rowhouse/checkpoints/monday --data-dir restored --servers 5");
-  restore->callback([=] {
-    selected->run = [=] {
-      const absl::Status status = RestoreOffline(*flags);
-      const int code = Report(status);
-      return absl::IsCancelled(status) && !status.message().empty() ? kEndedBySignal + SIGINT : code;
-    };
-  });
+  OnRun(*restore, selected, [=] { return RestoreOffline(*flags); });
 }
 
 }  // namespace rowhouse::cli

@@ -12,7 +12,7 @@ namespace {
 
 Json OrNull(const std::string& text) { return text.empty() ? Json() : Json(text); }
 Json Moment(int64_t unix_micros) { return unix_micros == 0 ? Json() : Json(MomentText(unix_micros)); }
-double Seconds(int64_t micros) { return static_cast<double>(micros) * 1e-6; }
+double Seconds(int64_t micros) { return static_cast<double>(micros) / 1e6; }
 std::string Hex(uint64_t id) { return absl::StrFormat("%016x", id); }
 
 std::string DurabilityWord(Durability durability) {
@@ -266,11 +266,11 @@ Listing DetailListing(const CheckpointDetail& detail) {
   return listing;
 }
 
-std::string DetailText(const CheckpointDetail& detail, bool wide) {
+std::string DetailText(const CheckpointDetail& detail, bool wide, size_t columns) {
   const server::Manifest& manifest = detail.chain.back();
-  std::string text = Render(FieldsOf(detail), OutputFormat::kTable, 0);
-  const auto add = [&text](const Listing& list) {
-    if (!list.rows.empty()) absl::StrAppend(&text, "\n", Render(list, OutputFormat::kTable, 0));
+  std::string text = Render(FieldsOf(detail), OutputFormat::kTable, columns);
+  const auto add = [&text, columns](const Listing& list) {
+    if (!list.rows.empty()) absl::StrAppend(&text, "\n", Render(list, OutputFormat::kTable, columns));
   };
   add(ChainOf(detail));
   add(TablesOf(manifest));

@@ -34,8 +34,9 @@ struct CheckpointDetail {
   std::vector<server::Manifest> chain;  // full one first; the one described last
   std::vector<server::ServerManifest> servers;
 };
-// For programs: nested. For people: fields, then a table for each list; `wide` also every partition.
+// For programs: nested. For people: fields, then a table for each list; `wide` also every
+// partition. `columns` as in Render.
 Listing DetailListing(const CheckpointDetail& detail);
-std::string DetailText(const CheckpointDetail& detail, bool wide);
+std::string DetailText(const CheckpointDetail& detail, bool wide, size_t columns);
 
 }  // namespace rowhouse::cli

@@ -39,6 +39,12 @@ absl::StatusOr<std::vector<ServerStatus>> ClientImpl::ServerStatuses() {
       to.state = "unreachable";
       continue;
     }
+    if (info.cluster() != view->cluster) {
+      to.state = "foreign";
+      to.state_message = absl::StrCat("a server of cluster ", info.cluster(), ", not of ", view->cluster,
+                                      ": its address is taken by another");
+      continue;
+    }
     to.version = info.version();
     to.state = info.state();
     to.owned_partitions = info.owned_partitions();
@@ -104,7 +110,10 @@ absl::StatusOr<std::vector<WriterInfo>> ClientImpl::ListWriters() {
   v1::ListWritersResponse response;
   RH_RETURN_IF_ERROR(core_->cluster().CallAny(client::kListWriters, v1::ListWritersRequest(), &response));
   std::vector<WriterInfo> writers;
-  for (const v1::WriterInfo& writer : response.writers()) writers.push_back({writer.name(), writer.writer()});
+  for (const v1::WriterInfo& writer : response.writers()) {
+    writers.push_back({.name = writer.name(), .id = writer.writer()});
+    if (writer.has_silent_ms()) writers.back().silent = std::chrono::milliseconds(writer.silent_ms());
+  }
   return writers;
 }
 

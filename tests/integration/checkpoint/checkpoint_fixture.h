@@ -151,7 +151,7 @@ class Cluster {
   }
   CheckpointJob Await(uint64_t id) {
     while (true) {
-      const CheckpointJob job = coordinator_->Job(id).value();
+      CheckpointJob job = coordinator_->Job(id).value();
       if (job.ended()) return job;
       absl::SleepFor(absl::Milliseconds(5));
     }

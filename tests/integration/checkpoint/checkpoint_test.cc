@@ -238,10 +238,32 @@ TEST(Checkpoint, VolatileTablesComeBackAsTheyWereAtTheCut) {
   EXPECT_TRUE(third.Rows(1).empty());
 }
 
+using Pairs = std::vector<std::pair<Id, Id>>;
+
+// Ids whose partitions lie on different servers.
+Pairs PairsOfTwoServers(Cluster& cluster, size_t count) {
+  const auto owner = [&cluster](Id id) { return cluster.map().owner(cluster.map().PartitionOf(1, id)); };
+  Pairs pairs;
+  for (Id a = 1, b = 1000000; pairs.size() < count; ++a, ++b) {
+    if (owner(a) != owner(b)) pairs.emplace_back(a, b);
+  }
+  return pairs;
+}
+
+void ExpectEqualPairs(const TableBits& rows, const Pairs& pairs) {
+  for (const auto& [a, b] : pairs) {
+    ASSERT_EQ(rows.count(a), rows.count(b));
+    if (rows.count(a) != 0) {
+      EXPECT_EQ(rows.at(a), rows.at(b)) << a << " and " << b;
+    }
+  }
+}
+
 // Four writers push the same gradients to pairs of ids of different servers, in one push each. In every
 // checkpoint the two rows of a pair are equal bit by bit.
 TEST(Checkpoint, NoPushIsHalfInTheCut) {
   constexpr uint32_t kServers = 3, kPairs = 64, kWriters = 4;
+  constexpr int kCuts = 50;
   const TableSchema schema = [] {
     TableSchema schema = AdagradSchema(1, 2, Durability::kAsync);
     schema.initializer = {.kind = InitializerKind::kConstant, .value = 0.5f};
@@ -251,12 +273,7 @@ TEST(Checkpoint, NoPushIsHalfInTheCut) {
   ClusterDisk disk(kServers);
   Cluster cluster({.servers = kServers, .partitions = 16, .keep_log = true}, &disk, files.get());
   cluster.CreateTable(schema);
-  std::vector<std::pair<Id, Id>> pairs;
-  for (Id a = 1, b = 1000000; pairs.size() < kPairs; ++a, ++b) {
-    if (cluster.map().owner(cluster.map().PartitionOf(1, a)) !=
-        cluster.map().owner(cluster.map().PartitionOf(1, b)))
-      pairs.emplace_back(a, b);
-  }
+  const Pairs pairs = PairsOfTwoServers(cluster, kPairs);
   std::atomic<bool> stop{false};
   std::atomic<uint64_t> pushes{0};
   std::vector<std::thread> writers;
@@ -280,7 +297,7 @@ TEST(Checkpoint, NoPushIsHalfInTheCut) {
   }
   std::vector<std::string> names;
   std::vector<int64_t> holds;
-  for (int i = 0; i < 12; ++i) {
+  for (int i = 0; i < kCuts; ++i) {
     const CheckpointKind kind = i % 3 == 0   ? CheckpointKind::kFull
                                 : i % 3 == 1 ? CheckpointKind::kBarrier
                                              : CheckpointKind::kIncremental;
@@ -293,21 +310,18 @@ TEST(Checkpoint, NoPushIsHalfInTheCut) {
   stop = true;
   for (std::thread& writer : writers) writer.join();
   std::sort(holds.begin(), holds.end());
-  RecordProperty("pushes", absl::StrCat(pushes.load()));
-  RecordProperty("median_hold_micros", absl::StrCat(holds[holds.size() / 2]));
   for (const std::string& name : names) {
     SCOPED_TRACE(name);
     auto restored = RestoreDisks(files.get(), name, 2, 32);
     ASSERT_TRUE(restored.ok()) << restored.status();
     Cluster again({.servers = 2, .partitions = 32}, restored->get(), files.get());
-    const TableBits rows = again.Rows(1);
-    for (const auto& [a, b] : pairs) {
-      ASSERT_EQ(rows.count(a), rows.count(b));
-      if (rows.count(a) != 0) {
-        EXPECT_EQ(rows.at(a), rows.at(b)) << a << " and " << b;
-      }
-    }
+    ASSERT_NO_FATAL_FAILURE(ExpectEqualPairs(again.Rows(1), pairs));
   }
+  std::printf(
+      "reliability: consistent cut, three servers, four writers that push to pairs | %d | %d | %llu pushes, "
+      "held for %lld us in the median, %lld at most\n",
+      kCuts, HasFailure() ? 1 : 0, static_cast<unsigned long long>(pushes.load()),
+      static_cast<long long>(holds[holds.size() / 2]), static_cast<long long>(holds.back()));
 }
 
 TEST(Checkpoint, APushWhoseWriterDiedMidwayIsListed) {

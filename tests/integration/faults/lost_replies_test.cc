@@ -1,10 +1,13 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
-// Pushes to two servers through proxies that lose, delay and cut at least a thousand answers after the apply:
-// every row must be as if nothing had been lost.
+// Pushes to two servers through proxies that lose, delay and cut at least a thousand answers after the apply
+// (20,000 with ROWHOUSE_CRASH_FULL=1), also while servers stop and start again: every row must be as if
+// nothing had been lost.
 
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -21,7 +24,6 @@ namespace {
 
 constexpr uint32_t kDim = 4;
 constexpr size_t kServers = 2;
-constexpr uint64_t kReplies = 1000;
 constexpr uint64_t kIds = 3000;
 using Row = std::array<float, kDim>;
 
@@ -32,12 +34,15 @@ float GradientOf(uint64_t push, size_t row, uint32_t column) {
   return static_cast<float>((push * 389 + row * 31 + column * 7) % 2039) / 1024.0f;
 }
 
+uint64_t Replies() { return std::getenv("ROWHOUSE_CRASH_FULL") != nullptr ? 20'000 : 1000; }
+
 // A server behind a front that loses answers, behind a proxy that cuts connections.
 struct Node {
   std::unique_ptr<TcpProxy> proxy = std::make_unique<TcpProxy>();
   std::unique_ptr<Server> server;
   std::unique_ptr<LossyFront> front;
   std::unique_ptr<GrpcTransport> transport;
+  std::vector<std::unique_ptr<LossyFront>> earlier;  // fronts of servers that were stopped, for their counts
 };
 
 class LostReplies : public testing::TestWithParam<DurabilityLevel> {
@@ -47,39 +52,43 @@ class LostReplies : public testing::TestWithParam<DurabilityLevel> {
         (std::filesystem::temp_directory_path() / ("rowhouse-lost-replies-" + std::to_string(getpid())))
             .string();
     std::filesystem::remove_all(directory_);
-    std::vector<std::string> addresses;
-    for (const Node& node : nodes_) addresses.push_back(node.proxy->address());
-    for (size_t i = 0; i < kServers; ++i) {
-      Node& node = nodes_[i];
-      ServerOptions options;
-      options.data_directory = directory_ + "/" + std::to_string(i);
-      options.listen_address = "127.0.0.1:0";
-      options.http_address = "";
-      options.servers = addresses;
-      options.server_index = static_cast<ServerId>(i);
-      options.partitions = 16;
-      options.memory_budget_bytes = 256ull << 20;
-      auto server = Server::Start(options);
-      ASSERT_TRUE(server.ok()) << server.status();
-      node.server = *std::move(server);
-      node.front = std::make_unique<LossyFront>(node.server->handler(), kSeed + i,
-                                                [proxy = node.proxy.get()] { proxy->CutAll(); });
-      auto transport = GrpcTransport::Start({.address = "127.0.0.1:0"}, node.front.get());
-      ASSERT_TRUE(transport.ok()) << transport.status();
-      node.transport = *std::move(transport);
-      node.proxy->SetTarget(node.transport->address());
-    }
+    for (size_t i = 0; i < kServers; ++i) ASSERT_NO_FATAL_FAILURE(StartNode(i));
   }
   void TearDown() override {
     SetLossy(false);
-    for (Node& node : nodes_) {
-      if (node.transport != nullptr) node.transport->Drain(absl::Seconds(5));
-      node.transport.reset();
-    }
-    for (Node& node : nodes_) node.server.reset();
+    for (size_t i = 0; i < kServers; ++i) StopNode(i);
     std::filesystem::remove_all(directory_);
   }
 
+  void StartNode(size_t i) {
+    Node& node = nodes_[i];
+    ServerOptions options;
+    options.data_directory = directory_ + "/" + std::to_string(i);
+    options.listen_address = "127.0.0.1:0";
+    options.http_address = "";
+    for (const Node& each : nodes_) options.servers.push_back(each.proxy->address());
+    options.server_index = static_cast<ServerId>(i);
+    options.partitions = 16;
+    options.memory_budget_bytes = 256ull << 20;
+    auto server = Server::Start(options);
+    ASSERT_TRUE(server.ok()) << server.status();
+    node.server = *std::move(server);
+    node.front = std::make_unique<LossyFront>(node.server->handler(), kSeed + i + 2 * node.earlier.size(),
+                                              [proxy = node.proxy.get()] { proxy->CutAll(); });
+    auto transport = GrpcTransport::Start({.address = "127.0.0.1:0"}, node.front.get());
+    ASSERT_TRUE(transport.ok()) << transport.status();
+    node.transport = *std::move(transport);
+    node.proxy->SetTarget(node.transport->address());
+  }
+  void StopNode(size_t i) {
+    Node& node = nodes_[i];
+    if (node.front != nullptr) node.front->SetLossy(false);
+    node.proxy->CutAll();
+    if (node.transport != nullptr) node.transport->Drain(absl::Seconds(5));
+    node.transport.reset();
+    node.server.reset();
+    if (node.front != nullptr) node.earlier.push_back(std::move(node.front));
+  }
   void SetLossy(bool lossy) {
     for (Node& node : nodes_) {
       if (node.front != nullptr) node.front->SetLossy(lossy);
@@ -87,8 +96,33 @@ class LostReplies : public testing::TestWithParam<DurabilityLevel> {
   }
   uint64_t Sum(const std::function<uint64_t(const FaultCounts&)>& count) const {
     uint64_t sum = 0;
-    for (const Node& node : nodes_) sum += count(node.front->counts());
+    for (const Node& node : nodes_) {
+      sum += count(node.front->counts());
+      for (const auto& front : node.earlier) sum += count(front->counts());
+    }
     return sum;
+  }
+  uint64_t LostReplyCount() const {
+    return Sum([](const FaultCounts& c) { return c.replies(); });
+  }
+  absl::StatusOr<std::unique_ptr<Client>> Trainer() const {
+    return Client::Connect({.address = nodes_[0].proxy->address(),
+                            .writer_name = "trainer",
+                            .attempt_timeout = std::chrono::milliseconds(200),
+                            .max_pushes_in_flight = 128});
+  }
+  static absl::StatusOr<Table> MakeTable(Client& client) {
+    return client.CreateTable({.name = "t", .dim = kDim, .optimizer = Sgd{1.0f}, .durability = GetParam()});
+  }
+  void PrintRow(const char* what, uint64_t duplicates) const {
+    const char* const durability = GetParam() == DurabilityLevel::kVolatile ? "volatile"
+                                   : GetParam() == DurabilityLevel::kAsync  ? "async"
+                                                                            : "sync";
+    std::printf(
+        "reliability: R17 replies lost, late or cut after the apply, %s, %s | %llu | %d | %llu pushes, %llu "
+        "parts told as duplicates\n",
+        what, durability, static_cast<unsigned long long>(LostReplyCount()), HasFailure() ? 1 : 0,
+        static_cast<unsigned long long>(pushes_), static_cast<unsigned long long>(duplicates));
   }
   // One push of 20 rows, repeats among them; `model` takes it too.
   void PushSome(Client& client, const Table& table) {
@@ -107,8 +141,8 @@ class LostReplies : public testing::TestWithParam<DurabilityLevel> {
   // A delete has its place in the order only with nothing else in flight.
   void DeleteSome(Client& client, const Table& table) {
     ASSERT_TRUE(client.Flush().ok());
-    std::vector<uint64_t> ids;
-    for (int i = 0; i < 5; ++i) ids.push_back(random_() % kIds);
+    std::vector<uint64_t> ids(5);
+    for (uint64_t& id : ids) id = random_() % kIds;
     const absl::Status deleted = client.Delete(table, ids);
     ASSERT_TRUE(deleted.ok()) << deleted;
     for (uint64_t id : ids) model_.erase(id);
@@ -134,16 +168,12 @@ class LostReplies : public testing::TestWithParam<DurabilityLevel> {
 
 TEST_P(LostReplies, EveryGradientCountsOnce) {
   SCOPED_TRACE(kSeed);
-  auto client = Client::Connect({.address = nodes_[0].proxy->address(),
-                                 .writer_name = "trainer",
-                                 .attempt_timeout = std::chrono::milliseconds(200),
-                                 .max_pushes_in_flight = 128});
+  auto client = Trainer();
   ASSERT_TRUE(client.ok()) << client.status();
-  auto table =
-      (*client)->CreateTable({.name = "t", .dim = kDim, .optimizer = Sgd{1.0f}, .durability = GetParam()});
+  auto table = MakeTable(**client);
   ASSERT_TRUE(table.ok()) << table.status();
   SetLossy(true);
-  while (Sum([](const FaultCounts& c) { return c.replies(); }) < kReplies) {
+  while (LostReplyCount() < Replies()) {
     PushSome(**client, *table);
     if (pushes_ % 100 != 0) continue;
     ASSERT_NO_FATAL_FAILURE(DeleteSome(**client, *table));
@@ -169,6 +199,33 @@ TEST_P(LostReplies, EveryGradientCountsOnce) {
   for (const ServerStatus& status : *statuses) duplicates += status.duplicate_parts;
   EXPECT_GE(duplicates, lost_after_apply);
   EXPECT_GE((*client)->counters().retries, lost_after_apply);
+  PrintRow("two servers", duplicates);
+}
+
+// What was in flight when a server stopped is sent again to one that knows it from its log alone.
+TEST_P(LostReplies, EveryGradientCountsOnceAcrossRestarts) {
+  if (GetParam() == DurabilityLevel::kVolatile) return;  // rows of such a table end with their server
+  constexpr uint64_t kRestarts = 8;
+  SCOPED_TRACE(kSeed);
+  auto client = Trainer();
+  ASSERT_TRUE(client.ok()) << client.status();
+  auto table = MakeTable(**client);
+  ASSERT_TRUE(table.ok()) << table.status();
+  SetLossy(true);
+  for (uint64_t restart = 1; restart <= kRestarts; ++restart) {
+    while (LostReplyCount() < Replies() * restart / (kRestarts + 1)) PushSome(**client, *table);
+    const size_t node = restart % kServers;
+    StopNode(node);
+    ASSERT_NO_FATAL_FAILURE(StartNode(node));
+    SetLossy(true);
+  }
+  while (LostReplyCount() < Replies()) PushSome(**client, *table);
+  const absl::Status flushed = (*client)->Flush();
+  ASSERT_TRUE(flushed.ok()) << flushed;
+  SetLossy(false);
+  EXPECT_EQ(ScanAll(**client, *table), model_);
+  EXPECT_GT((*client)->counters().duplicate_parts, 0u);
+  PrintRow("two servers that stop and start again 8 times", (*client)->counters().duplicate_parts);
 }
 
 INSTANTIATE_TEST_SUITE_P(Durabilities, LostReplies,

@@ -194,7 +194,8 @@ class Client {
   std::string MetricsText() const;
   uint32_t server_count() const;
   uint32_t partition_count() const;
-  // One for each server; a server that does not answer has state "unreachable".
+  // One for each server. One that does not answer has state "unreachable"; where a server of another cluster
+  // answers at its address, "foreign".
   absl::StatusOr<std::vector<ServerStatus>> ServerStatuses();
   // The table on each server. NotFound; Unavailable, naming the server, when one does not answer.
   absl::StatusOr<std::vector<TableStatus>> TableStatuses(const std::string& name);

@@ -3,7 +3,9 @@
 // What a client, its servers and their tables say of themselves. Plain values; included by client.h. Bytes,
 // seconds and counts; counts are since the process's start.
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +36,9 @@ struct ServerStatus {
   uint64_t cluster = 0, history = 0;
   std::string state_message;  // why, when the state is failed, starting or draining
   std::vector<MemoryLineStatus> memory;
+
+  // It is this cluster's and has told what is above; else only server, address and state are known.
+  bool answered() const { return state != "unreachable" && state != "foreign"; }
 };
 
 // One table on one server.
@@ -49,6 +54,9 @@ struct TableStatus {
 struct WriterInfo {
   std::string name;
   uint64_t id = 0;
+  // Since a server last heard of it: it registered there or pushed. At most for how long that server has run.
+  // Empty when a server could not be asked.
+  std::optional<std::chrono::milliseconds> silent;
 };
 
 }  // namespace rowhouse

@@ -238,6 +238,7 @@ FakeCluster::Result FakeCluster::Admin(ServerId server, absl::string_view method
   if (method == kGetServerInfo) {
     v1::GetServerInfoResponse info;
     info.set_server(server);
+    info.set_cluster(5);
     info.set_state("ready");
     info.set_api_level(1);
     info.set_max_message_bytes(options_.max_message_bytes);

@@ -201,7 +201,11 @@ TEST(Flags, WrongUsageIsRefused) {
   EXPECT_EQ(parse({"--train-files", "x", "--optimizer", "lion"}), 2);
   EXPECT_EQ(parse({"--train-files", "x", "--rank", "1"}), 2);
   EXPECT_EQ(parse({"--train-files", "x", "--mini-batch-size", "0"}), 2);
-  EXPECT_EQ(parse({"--no-such-flag"}), 2);
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(parse({"--train-files", "x", "--learning-rat=0.1"}), 2);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr("there is no --learning-rat; did you mean --learning-rate?"));
+  EXPECT_EQ(parse({"--train-files", "x", "-Q"}), 2);
   EXPECT_EQ(parse({"--help"}), 0);
   EXPECT_EQ(parse({"--train-files", "x", "--optimizer", "sgd"}), std::nullopt);
   EXPECT_EQ(parse({"--test-files", "y", "--eval-only"}), std::nullopt);

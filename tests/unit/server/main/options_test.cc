@@ -6,8 +6,11 @@
 #include <set>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "common/listen_address.h"
+#include "common/units.h"
 #include "server/memory_plan.h"
 #include "server/option_table.h"
 
@@ -113,6 +116,84 @@ INSTANTIATE_TEST_SUITE_P(
                     WrongText{"cluster.partitions", "4294967296", "fits 32 bits"},
                     WrongText{"threads.io", "4.5", "\"4.5\" is not a whole number"},
                     WrongText{"listen.insecure", "maybe", "\"maybe\" is neither true nor false"}));
+
+std::vector<std::string> WrongTextsOf(OptionType type) {
+  switch (type) {
+    case OptionType::kBytes:
+      return {"lots", "12XB", ""};
+    case OptionType::kDuration:
+      return {"soon", "30", ""};
+    case OptionType::kNumber:
+      return {"x", "4.5", ""};
+    case OptionType::kSwitch:
+      return {"maybe", ""};
+    default:
+      return {};  // any text is text
+  }
+}
+
+// The values next to both ends of "LOW to HIGH"; none for a range in other words.
+std::vector<std::string> JustOutside(const OptionEntry& entry) {
+  const std::vector<std::string> ends = absl::StrSplit(entry.range, " to ");
+  std::vector<std::string> outside;
+  if (ends.size() != 2) return outside;
+  switch (entry.type) {
+    case OptionType::kBytes:
+      if (*ParseBytes(ends[0]) > 0) outside.push_back(absl::StrCat(*ParseBytes(ends[0]) - 1, "B"));
+      outside.push_back(absl::StrCat(*ParseBytes(ends[1]) + 1, "B"));
+      break;
+    case OptionType::kDuration: {
+      const absl::Duration low = *ParseDuration(ends[0]), step = absl::Milliseconds(1);
+      if (low > absl::ZeroDuration())
+        outside.push_back(absl::StrCat(absl::ToInt64Milliseconds(low - step), "ms"));
+      outside.push_back(absl::StrCat(absl::ToInt64Milliseconds(*ParseDuration(ends[1]) + step), "ms"));
+      break;
+    }
+    case OptionType::kNumber: {
+      int64_t low = 0, high = 0;
+      if (!absl::SimpleAtoi(ends[0], &low) || !absl::SimpleAtoi(ends[1], &high)) return {};
+      if (low > 0) outside.push_back(absl::StrCat(low - 1));
+      outside.push_back(absl::StrCat(high + 1));
+      break;
+    }
+    default:
+      break;
+  }
+  return outside;
+}
+
+// So that an option which is added cannot be forgotten.
+TEST(OptionTable, EveryOptionRefusesAWrongTypeAndWhatIsBeyondItsRange) {
+  int types = 0, ranges = 0;
+  for (const OptionEntry& entry : OptionTable()) {
+    for (const std::string& text : WrongTextsOf(entry.type)) {
+      ServerOptions options;
+      EXPECT_EQ(entry.set(text, &options).code(), absl::StatusCode::kInvalidArgument)
+          << entry.key << " \"" << text << "\"";
+      EXPECT_EQ(entry.get(options), entry.get(ServerOptions())) << entry.key;
+      ++types;
+    }
+    for (const std::string& text : JustOutside(entry)) {
+      ServerOptions options = Good();
+      ASSERT_TRUE(entry.set(text, &options).ok()) << entry.key << " " << text;
+      ExpectInvalid(options, {absl::StrCat(entry.flag(), " is "), absl::StrCat("want ", entry.range)});
+      ++ranges;
+    }
+  }
+  EXPECT_GT(types, 30);
+  EXPECT_GT(ranges, 15);
+}
+
+TEST(Contradiction, CheckpointsWithoutADirectory) {
+  ServerOptions options = Good();
+  options.checkpoint_every_ms = 1000;
+  ExpectInvalid(options, {"--checkpoint-every is set, but --checkpoint-directory is empty"});
+  options.checkpoint_directory = "/checkpoints";
+  EXPECT_TRUE(options.Validate().ok()) << options.Validate();
+  options = Good();
+  options.checkpoint_keep_log = true;
+  ExpectInvalid(options, {"--checkpoint-keep-log is set, but --checkpoint-directory is empty"});
+}
 
 TEST(ServerOptions, EmptyItemOfAListIsRefused) {
   ServerOptions options;
@@ -265,11 +346,6 @@ TEST(OptionTable, HelpSaysRangeAndReload) {
   EXPECT_EQ(FindOption("drain.timeout")->full_help(),
             "How long SIGTERM waits for calls under way; 0s to 10m; SIGHUP reloads it");
   EXPECT_EQ(FindOption("threads.io")->full_help(), "Cold rows read at the same time; 1 to 256");
-}
-
-TEST(OptionTable, NearestWord) {
-  EXPECT_EQ(NearestWord("memry", {"drain", "memory", "log"}), "memory");
-  EXPECT_EQ(NearestWord("", {"drain", "log"}), "log");
 }
 
 TEST(ListenAddress, FormsAndReach) {

@@ -119,12 +119,17 @@ TEST_F(RequestRouterTest, WriterStateTellsWhatPartitionsKnow) {
 }
 
 TEST_F(RequestRouterTest, WritersAreListedAndEnded) {
+  activity_clock_.Advance(3'000'000'000);
+  ASSERT_TRUE(Embed(ValuesOf(1, {1}, {1, 2})).ok());  // by writer 5
+  activity_clock_.Advance(2'000'000'000);
   const auto list =
       Call<v1::ListWritersResponse>("/rowhouse.v1.AdminService/ListWriters", v1::ListWritersRequest());
   ASSERT_TRUE(list.ok()) << list.status();
   ASSERT_EQ(list->writers_size(), 2);
   EXPECT_EQ(list->writers(1).name(), "trainer");
   EXPECT_EQ(list->writers(1).writer(), 5u);
+  EXPECT_EQ(list->writers(1).silent_ms(), 2000u);
+  EXPECT_EQ(list->writers(0).silent_ms(), 5000u);  // never heard: since the start
   const auto end = [this](const std::string& name, WriterId writer) {
     v1::EndWriterRequest request;
     request.set_name(name);

@@ -114,6 +114,7 @@ class RequestRouterTest : public testing::Test {
                 .rows = &node_.rows(),
                 .partitions = &node_.partitions(),
                 .info = &info_,
+                .activity = &activity_,
                 .cluster = kCluster,
                 .history = kHistory,
                 .request_drain = [this]() -> absl::StatusOr<absl::Duration> {

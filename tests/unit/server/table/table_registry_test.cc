@@ -56,6 +56,18 @@ TEST(TableRegistry, NotFoundSaysWhetherTheIdWasDroppedOrNeverGiven) {
   EXPECT_TRUE(Mentions(registry.Find(0).status(), "is unknown here"));
 }
 
+TEST(TableRegistry, ANameThatIsNearlyATablesIsTold) {
+  FakeRowStore store;
+  TableRegistry registry(&store);
+  for (const auto& [id, name] : {std::pair(3u, "user_features"), {4u, "items"}, {5u, "closed"}}) {
+    ASSERT_TRUE(registry.Ensure(Schema(id, name)).ok());
+    if (id != 5) registry.Open(id);
+  }
+  EXPECT_TRUE(Mentions(registry.FindByName("user_feature").status(),
+                       "table \"user_feature\" does not exist, is \"user_features\" meant? ListTables"));
+  EXPECT_TRUE(Mentions(registry.FindByName("closed").status(), "\"closed\" does not exist: ListTables"));
+}
+
 TEST(TableRegistry, ListsOpenTablesByNameAndAllIdsById) {
   FakeRowStore store;
   TableRegistry registry(&store);

@@ -82,11 +82,11 @@ TEST(CheckpointText, DetailHasAllOfTheManifest) {
   EXPECT_EQ(json["incomplete"][0]["parts"], 1);
   EXPECT_EQ(json["servers"][0]["rows"], 5);
   EXPECT_EQ(json["partitions"][1]["begin_lsn"], 6);
-  const std::string text = DetailText(Detail(), /*wide=*/false);
+  const std::string text = DetailText(Detail(), /*wide=*/false, /*columns=*/0);
   for (const char* word : {"tuesday", "monday", "user", "trainer-0", "INCOMPLETE PUSH OF", "2KiB", "2.5ms"})
     EXPECT_THAT(text, HasSubstr(word));
   EXPECT_THAT(text, Not(HasSubstr("BEGIN LSN")));
-  EXPECT_THAT(DetailText(Detail(), /*wide=*/true), HasSubstr("BEGIN LSN"));
+  EXPECT_THAT(DetailText(Detail(), /*wide=*/true, /*columns=*/0), HasSubstr("BEGIN LSN"));
 }
 
 TEST(CheckpointText, JobUnderWayHasNoEnd) {
