@@ -1,6 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #include "common/flag_checks.h"
 
+#include <cmath>
+
 #include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -20,7 +22,9 @@ std::string RefuseAllButWholeNumbers(std::string& text) {
 
 std::string RefuseAllButNumbers(std::string& text) {
   double number = 0;
-  return absl::SimpleAtod(text, &number) ? "" : absl::StrCat("'", text, "' is not a number, as 0.05 or 1e-8");
+  return absl::SimpleAtod(text, &number) && std::isfinite(number)
+             ? ""
+             : absl::StrCat("'", text, "' is not a number, as 0.05 or 1e-8");
 }
 
 }  // namespace

@@ -60,6 +60,7 @@ absl::Status CheckEmpty(FileSystem& fs, const IdentityRequest& request) {
     RH_ASSIGN_OR_RETURN(const std::vector<std::string> names, fs.List(directory));
     for (const std::string& name : names) {
       if (name == "LOCK" || name == "lost+found" || absl::StartsWith(name, ".")) continue;
+      if (name == absl::StrCat(kRestoringName, ".tmp")) continue;  // an attempt that ended before it began
       if (absl::StrCat(directory, "/", name) == request.log_directory) continue;
       return absl::FailedPreconditionError(
           absl::StrCat(directory, " has \"", name,

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "server/options.h"
 
 namespace rowhouse::cli {
@@ -26,7 +27,8 @@ struct NamedCheck {
   std::function<CheckResult()> run;
 };
 
-CheckResult CheckClock();
+// Of a clock that says `now`.
+CheckResult CheckClock(absl::Time now);
 // Writes and syncs a few times in `data_directory`, or in the nearest directory above it that is there.
 CheckResult CheckDisk(const std::string& data_directory);
 CheckResult CheckOpenFiles();

@@ -31,15 +31,6 @@ std::string NewRoot() {
   return mkdtemp(path.data());
 }
 
-absl::Status MakeCheckpoint(DurableNode& node, const std::string& name, CheckpointKind kind) {
-  RH_ASSIGN_OR_RETURN(const CheckpointJob begun, node.coordinator().Begin({.name = name, .kind = kind}));
-  while (true) {
-    RH_ASSIGN_OR_RETURN(const CheckpointJob job, node.coordinator().Job(begun.id));
-    if (job.ended()) return job.failure;
-    absl::SleepFor(absl::Milliseconds(2));
-  }
-}
-
 }  // namespace
 
 // ---- the specimen

@@ -341,6 +341,9 @@ class BadInput(unittest.TestCase):
                 self.assertLess(time.monotonic() - begun, 12)
                 self.assertEqual(done.returncode, 3, done.stdout + done.stderr)
                 self.assertRegex(done.stdout, rf"(?m)^{verdict}\s+{re.escape(name)}\s")
+            done = run("bash", "-c", 'ulimit -n 64; exec "$@"', "bash", ROWHOUSE, *base, "--memory-budget", "128MiB", check=False)
+            self.assertEqual(done.returncode, 3, done.stdout + done.stderr)
+            self.assertRegex(done.stdout, r"(?m)^FAIL\s+open files\s+limit 64, want at least \d+ \(ulimit -n\)")
 
     def test_bundle_has_everything_and_no_secret(self):
         with tempfile.TemporaryDirectory() as directory:

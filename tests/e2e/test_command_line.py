@@ -13,7 +13,7 @@ import urllib.request
 import grpc
 import numpy
 from cluster import ROWHOUSE, SOURCE, Cluster, free_ports, run, wait_until
-from wire import Client, code_and_words, pb, plain_grpc
+from wire import STUBS, Client, code_and_words, pb, plain_grpc
 
 
 class CommandLine(unittest.TestCase):
@@ -218,6 +218,8 @@ class Watching(unittest.TestCase):
             cluster.cli("table", "create", "logged", "--dim", "4")
             done = cluster.cli("table", "create", "bad\"name\n", "--dim", "4", check=False)
             self.assertNotEqual(done.returncode, 0)
+            with grpc.insecure_channel(cluster.addresses[0]) as channel:  # the caller's own id
+                STUBS[1].AdminServiceStub(channel).GetServerInfo(STUBS[0].GetServerInfoRequest(), timeout=10, metadata=(("x-request-id", "abc-1"),))
             self.assertEqual([cluster.stop(i) for i in (0, 1)], [0, 0])
             for index in (0, 1):
                 with open(cluster.log_path(index), encoding="utf-8") as log:
@@ -229,6 +231,10 @@ class Watching(unittest.TestCase):
                     self.assertRegex(line["module"], "^[a-z]+$")
                     self.assertTrue(line["msg"])
                 self.assertEqual((lines[-1]["module"], lines[-1]["msg"]), ("cli", "stopped"))
+                mine = [line["msg"] for line in lines if line.get("request_id") == "abc-1"]
+                self.assertEqual(len(mine), 1 if index == 0 else 0, mine)
+                if index == 0:
+                    self.assertRegex(mine[0], r"^request abc-1: .*AdminService/GetServerInfo from .*: OK, ")
 
 
 def documented_metrics():

@@ -67,6 +67,10 @@ class Memory(unittest.TestCase):
             self.assertEqual(status["memory_budget_bytes"], BUDGET)
             self.assertEqual(status["stored_rows"], ROWS)
             self.assertGreater(status["spill_read_rows"], ROWS // 2)
+            metrics = cluster.metrics(0)
+            self.assertAlmostEqual(metrics['rowhouse_pull_hit_ratio{table="large"}'], 1 - status["spill_read_rows"] / status["pulled_rows"], 9)
+            self.assertEqual(metrics['rowhouse_row_bytes{table="large",tier="stored"}'], status["stored_row_bytes"])
+            self.assertEqual(metrics['rowhouse_row_bytes{table="large",tier="memory"}'] % status["resident_rows"], 0)
 
             cluster.kill(0)
             cluster.start(0)

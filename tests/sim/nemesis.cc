@@ -24,6 +24,9 @@ class Nemesis {
     arm(faults.torn_writes, &Nemesis::TearWrite);
     arm(faults.full_disks, &Nemesis::FillDisk);
     arm(faults.slow_disks, &Nemesis::SlowDisk);
+    arm(faults.checkpoints && faults.failed_syncs, &Nemesis::FailCheckpointSync);
+    arm(faults.checkpoints && faults.full_disks, &Nemesis::FillCheckpointDisk);
+    arm(faults.checkpoints && faults.slow_disks, &Nemesis::SlowCheckpointDisk);
     arm(faults.cut_links, &Nemesis::CutLink);
     arm(faults.client_ends, &Nemesis::EndSomeClient);
   }
@@ -36,6 +39,7 @@ class Nemesis {
     world_.network.Heal();
     world_.network.SetFaults({});
     for (auto& disk : world_.disks) disk->faults = {};
+    world_.checkpoints.faults = {};
   }
 
  private:
@@ -51,6 +55,9 @@ class Nemesis {
   void TearWrite() { SomeDisk().faults.torn_write = true; }
   void FillDisk() { SomeDisk().faults.full_until = Until(1500); }
   void SlowDisk() { SomeDisk().faults.slow_until = Until(1000); }
+  void FailCheckpointSync() { world_.checkpoints.faults.sync_fails = true; }
+  void FillCheckpointDisk() { world_.checkpoints.faults.full_until = Until(1500); }
+  void SlowCheckpointDisk() { world_.checkpoints.faults.slow_until = Until(1000); }
   void CutLink() {
     if (RandomBelow(2) == 0) return world_.network.Heal();
     const SimClient& client = *world_.clients[RandomBelow(world_.clients.size())];

@@ -97,11 +97,13 @@ void Count(const World& world) {
   outcome.starts = cluster.starts;
   outcome.kills = cluster.kills;
   outcome.power_losses = cluster.power_losses;
-  for (const auto& disk : world.disks) {
-    outcome.failed_syncs += disk->counts.failed_syncs;
-    outcome.torn_writes += disk->counts.torn_writes;
-    outcome.refused_for_room += disk->counts.refused_for_room;
-  }
+  const auto add = [&outcome](const DiskCounts& disk) {
+    outcome.failed_syncs += disk.failed_syncs;
+    outcome.torn_writes += disk.torn_writes;
+    outcome.refused_for_room += disk.refused_for_room;
+  };
+  for (const auto& disk : world.disks) add(disk->counts);
+  add(world.checkpoints.counts);
   const NetworkCounts& network = world.network.counts();
   outcome.lost_requests = network.lost_requests + network.cut;
   outcome.lost_answers = network.lost_answers;

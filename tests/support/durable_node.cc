@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "common/random.h"
 #include "common/status_macros.h"
 #include "server/restore_directory.h"
@@ -207,6 +208,15 @@ absl::StatusOr<std::vector<float>> DurableNode::Pull(TableId table, absl::Span<c
   arrived.WaitForNotification();
   if (!status.ok()) return status;
   return weights;
+}
+
+absl::Status MakeCheckpoint(DurableNode& node, const std::string& name, CheckpointKind kind) {
+  RH_ASSIGN_OR_RETURN(const CheckpointJob begun, node.coordinator().Begin({.name = name, .kind = kind}));
+  while (true) {
+    RH_ASSIGN_OR_RETURN(const CheckpointJob job, node.coordinator().Job(begun.id));
+    if (job.ended()) return job.failure;
+    absl::SleepFor(absl::Milliseconds(2));
+  }
 }
 
 absl::Status RestoreDurableNode(const DurableNodeOptions& options, const std::string& checkpoint_folder) {

@@ -87,6 +87,9 @@ class DurableNode {
   std::unique_ptr<CheckpointCoordinator> coordinator_;
 };
 
+// Makes a checkpoint and waits for its end; why it was not made.
+absl::Status MakeCheckpoint(DurableNode& node, const std::string& name, CheckpointKind kind);
+
 // What --restore-from does before a start: fills the node's directory with a checkpoint, unless it has been
 // filled with it before.
 absl::Status RestoreDurableNode(const DurableNodeOptions& options, const std::string& checkpoint_folder);

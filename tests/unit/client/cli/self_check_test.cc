@@ -62,7 +62,15 @@ TEST(CheckDisk, FigureOrReason) {
   EXPECT_TRUE(absl::StrContains(bad.figure, "/proc")) << bad.figure;
 }
 
-TEST(CheckClock, ThisMachineIsWithinTheCentury) { EXPECT_EQ(CheckClock().verdict, Verdict::kPass); }
+TEST(CheckClock, ThisMachineIsWithinTheCentury) {
+  EXPECT_EQ(CheckClock(absl::Now()).verdict, Verdict::kPass);
+}
+
+TEST(CheckClock, AClockThatWasNeverSetFails) {
+  const CheckResult result = CheckClock(absl::UnixEpoch());
+  EXPECT_EQ(result.verdict, Verdict::kFail);
+  EXPECT_EQ(result.figure.substr(0, 61), "1970-01-01T00:00:00+00:00, want a time from 2024 to 2099: set");
+}
 
 TEST(CheckListen, FreeTakenAndNotOurs) {
   const int fd = socket(AF_INET, SOCK_STREAM, 0);

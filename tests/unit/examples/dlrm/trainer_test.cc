@@ -206,6 +206,19 @@ TEST(Flags, WrongUsageIsRefused) {
   EXPECT_THAT(testing::internal::GetCapturedStderr(),
               HasSubstr("there is no --learning-rat; did you mean --learning-rate?"));
   EXPECT_EQ(parse({"--train-files", "x", "-Q"}), 2);
+  for (const char* flag :
+       {"--arch-sparse-feature-size", "--numpy-rand-seed", "--mini-batch-size", "--nepochs", "--max-batches",
+        "--threads", "--print-freq", "--test-freq", "--pushes-in-flight", "--retry-timeout", "--rank",
+        "--world-size", "--local-partitions", "--checkpoint-every"}) {
+    for (const char* text : {"-1", "x", "", "1.5", "18446744073709551616"})
+      EXPECT_EQ(parse({"--train-files", "x", flag, text}), 2) << flag << " " << text;
+  }
+  for (const char* flag :
+       {"--learning-rate", "--mlp-learning-rate", "--adagrad-eps", "--embedding-init-bound"}) {
+    for (const char* text : {"-1", "x", "", "nan", "inf", "1e7"})
+      EXPECT_EQ(parse({"--train-files", "x", flag, text}), 2) << flag << " " << text;
+  }
+  EXPECT_EQ(parse({"--train-files", "x", "--local-memory-budget", "lots", "--address", "local:"}), 2);
   EXPECT_EQ(parse({"--help"}), 0);
   EXPECT_EQ(parse({"--train-files", "x", "--optimizer", "sgd"}), std::nullopt);
   EXPECT_EQ(parse({"--test-files", "y", "--eval-only"}), std::nullopt);
