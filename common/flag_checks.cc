@@ -31,8 +31,9 @@ std::string RefuseAllButNumbers(std::string& text) {
 
 void CheckNumbers(CLI::App& app) {
   for (CLI::Option* option : app.get_options()) {
-    if (option->get_type_name() == "UINT") option->check(CLI::Validator(RefuseAllButWholeNumbers, ""));
-    if (option->get_type_name() == "FLOAT") option->check(CLI::Validator(RefuseAllButNumbers, ""));
+    const std::string type = option->get_type_name();  // with what its other checks want behind it
+    if (absl::StartsWith(type, "UINT")) option->check(CLI::Validator(RefuseAllButWholeNumbers, ""));
+    if (absl::StartsWith(type, "FLOAT")) option->check(CLI::Validator(RefuseAllButNumbers, ""));
   }
   for (CLI::App* child : app.get_subcommands([](const CLI::App*) { return true; })) CheckNumbers(*child);
 }

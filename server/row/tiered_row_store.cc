@@ -243,6 +243,8 @@ absl::Status TieredRowStore::DropTable(TableId id) {
                                                     table->Key(segment.partition(), segment.last_hash())));
     }
   }
+  // A server at rest may come to no Flush for long.
+  options_.spill->BeginGivingBack();
   SignalWaiters();
   absl::MutexLock lock(&tables_mu_);
   tables_.erase(id);

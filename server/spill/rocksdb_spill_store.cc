@@ -202,6 +202,15 @@ absl::Status RocksDbSpillStore::EraseRange(const SpillKey& first, const SpillKey
   return absl::OkStatus();
 }
 
+void RocksDbSpillStore::BeginGivingBack() {
+  rocksdb::FlushOptions options;
+  options.wait = false;
+  options.allow_write_stall = true;
+  // RocksDbEvents goes on from the end of the flush.
+  const rocksdb::Status begun = db_->Flush(options);
+  if (!begun.ok()) RH_LOG_WARN("spill: the disk of an erased range is given back late: {}", begun.ToString());
+}
+
 uint64_t RocksDbSpillStore::DiskBytes() const {
   uint64_t bytes = 0;
   db_->GetIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &bytes);

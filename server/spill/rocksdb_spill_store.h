@@ -35,6 +35,7 @@ class RocksDbSpillStore final : public SpillStore {
   absl::Status Scan(const SpillKey& first, const SpillKey& last,
                     absl::FunctionRef<bool(const SpillKey&, const SpillValue&)> visit) override;
   absl::Status EraseRange(const SpillKey& first, const SpillKey& last) override;
+  void BeginGivingBack() override;
   uint64_t DiskBytes() const override;
   uint64_t MemoryBytes() const override;
 

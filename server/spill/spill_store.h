@@ -65,6 +65,9 @@ class SpillStore {
                             absl::FunctionRef<bool(const SpillKey&, const SpillValue&)> visit) = 0;
   // Deletes first <= key <= last and begins to give their disk back. Ordered with Write.
   virtual absl::Status EraseRange(const SpillKey& first, const SpillKey& last) = 0;
+  // Begins to give back the disk of ranges that were erased, which otherwise waits for the next Flush.
+  // Returns at once; what stands in the way (a full disk) is met again by the next Flush.
+  virtual void BeginGivingBack() {}
   // Bytes of files on disk.
   virtual uint64_t DiskBytes() const = 0;
   // Bytes of memory it holds, as far as it can tell.

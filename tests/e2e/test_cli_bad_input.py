@@ -16,6 +16,7 @@ import time
 import unittest
 
 import numpy
+from cli_tree import consecutive_ports
 from cluster import ROWHOUSE, Cluster, _die_with_parent, free_ports, run, wait_until
 from wire import Client, pb
 
@@ -297,6 +298,26 @@ class BadInput(unittest.TestCase):
             process.send_signal(signal.SIGINT)
         self.assertEqual([process.wait(timeout=60) for process in processes], [-signal.SIGINT] * len(processes))
 
+    def test_ctrl_c_in_cluster_up_leaves_no_server(self):
+        with tempfile.TemporaryDirectory() as directory:
+            where = os.path.join(directory, "cluster")
+            port = consecutive_ports(6)
+            words = [ROWHOUSE, "cluster", "up", "-n", "3", "--dir", where, "--port", str(port), "--http-port", str(port + 3),
+                     "--memory-budget", "128MiB", "--partitions", "16"]
+            for _ in range(10):  # one that is up before it hears the signal is none that was interrupted
+                process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=_die_with_parent)
+                wait_until(lambda: os.path.exists(os.path.join(where, "server-0.pid")), "the first server to be started", BOUND_SECONDS)
+                process.send_signal(signal.SIGINT)
+                said = process.communicate(timeout=60)[1]
+                if process.returncode != 0:
+                    break
+                run(ROWHOUSE, "cluster", "down", "--dir", where, "--delete-data", "--yes")
+            self.assertEqual((process.returncode, said), (128 + signal.SIGINT, "error: interrupted\n"))
+            self.assertEqual(commands_with(where), [])
+            run(*words)  # and it works after that
+            run(ROWHOUSE, "cluster", "down", "--dir", where, "--delete-data", "--yes")
+            self.assertEqual(commands_with(where), [])
+
     def test_what_is_no_plain_file_is_written_and_not_replaced(self):
         with tempfile.TemporaryDirectory() as directory:
             fifo, link, target = (os.path.join(directory, name) for name in ("fifo", "link", "target.csv"))
@@ -378,6 +399,20 @@ class BadInput(unittest.TestCase):
             for what in (f"127.0.0.1:{port}", "--log /nowhere", "/nowhere.yaml"):
                 self.assertIn(what, missing)
             self.assertEqual(done.stderr, "missing:\n" + missing)
+
+
+def commands_with(text):
+    """The command lines of living processes that have it in them."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                line = file.read().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:  # it ended
+            continue
+        if text in line:
+            found.append(line)
+    return found
 
 
 def has_open(pid, path):

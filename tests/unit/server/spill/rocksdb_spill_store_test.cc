@@ -173,6 +173,15 @@ TEST_F(RocksDbSpillStoreTest, ErasedRangesGiveTheirDiskBack) {
   EXPECT_THAT(Hashes(store.get()), testing::IsEmpty());
 }
 
+TEST_F(RocksDbSpillStoreTest, ErasedRangesGiveTheirDiskBackWithoutAFlush) {
+  const auto store = Open();
+  for (uint64_t hash = 0; hash < 300; ++hash) ASSERT_TRUE(Put(store.get(), hash, 64 << 10).ok());
+  ASSERT_TRUE(store->Flush().ok());
+  ASSERT_TRUE(store->EraseRange({1, 1, 0, 0}, {1, 1, ~0u, ~0ull}).ok());
+  store->BeginGivingBack();
+  EXPECT_TRUE(Eventually([&] { return store->DiskBytes() < 1 << 20; })) << store->DiskBytes();
+}
+
 TEST_F(RocksDbSpillStoreTest, MemoryStaysNearItsShare) {
   const auto store = Open();
   uint64_t peak = 0;
