@@ -15,7 +15,7 @@ import threading
 import time
 import unittest
 
-from cluster import BUILD, SOURCE, wait_until
+from cluster import BUILD, SOURCE, run, wait_until
 
 HOME = os.path.join(SOURCE, ".rowhouse", "demo")
 WARM_START_S = 15
@@ -179,6 +179,15 @@ class DemoTest(unittest.TestCase):
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
         self.assertEqual(done.returncode, 1)
         self.assertIn("bin/rowhouse is missing: build first (./x build)", done.stderr)
+
+
+class WrongUsage(unittest.TestCase):
+    def test_is_told_before_packages_and_compiling(self):
+        for words, said in ((["--quik"], "there is no --quik"), (["--servers", "3", "extra"], "there is no extra"),
+                            (["--data", "/nonexistent"], "--data is /nonexistent, want a directory")):
+            done = run(os.path.join(SOURCE, "x"), "demo", *words, check=False, timeout=30)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), words)
+            self.assertIn(said, done.stderr)
 
 
 if __name__ == "__main__":

@@ -73,9 +73,7 @@ class LossyFront : public RequestHandler {
       ++counts_.replaced;
       respond(absl::UnavailableError("the answer was lost"), {});
     } else if (fate < 43) {
-      ++counts_.swallowed;
-      absl::MutexLock lock(&mu_);
-      swallowed_.emplace_back(std::move(respond));
+      Swallow(std::move(status), std::move(answer), std::move(respond));
     } else if (fate < 55) {
       ++counts_.delayed;
       delays_->Post([status, answer = std::move(answer), respond = std::move(respond)]() mutable {
@@ -88,6 +86,19 @@ class LossyFront : public RequestHandler {
     } else {
       respond(std::move(status), std::move(answer));
     }
+  }
+
+  // One that comes after the end of losses is answered: nobody would let go of it any more.
+  void Swallow(absl::Status status, Buffer answer, Responder respond) {
+    {
+      absl::MutexLock lock(&mu_);
+      if (lossy_) {
+        ++counts_.swallowed;
+        swallowed_.emplace_back(std::move(respond));
+        return;
+      }
+    }
+    respond(std::move(status), std::move(answer));
   }
 
   // A responder that is answered when it goes: gRPC's call must end some time, long after the caller has
