@@ -28,6 +28,7 @@ struct SpillKey {
   TableId table = 0;  // 0: the partition's state
   uint64_t hash = 0;  // routing hash of the id (RoutingHash is a bijection)
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the comparison for a null pointer
   auto operator<=>(const SpillKey&) const = default;
 };
 

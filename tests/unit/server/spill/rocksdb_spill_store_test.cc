@@ -239,7 +239,7 @@ class FullDisk final : public rocksdb::FileSystemWrapper {
                                     std::unique_ptr<rocksdb::FSWritableFile>* result,
                                     rocksdb::IODebugContext* context) override {
     std::unique_ptr<rocksdb::FSWritableFile> file;
-    const rocksdb::IOStatus made = target()->NewWritableFile(name, options, &file, context);
+    rocksdb::IOStatus made = target()->NewWritableFile(name, options, &file, context);
     if (made.ok()) *result = std::make_unique<FullFile>(std::move(file), &full);
     return made;
   }
