@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 import types
+import unittest
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy
@@ -178,3 +179,14 @@ class LocalCluster:
         if os.path.exists(os.path.join(self.state, "cluster.json")):
             self.run("cluster", "down")
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class WithLocalCluster(unittest.TestCase):
+    """The tests of a class have one local cluster, and every command of the tree."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = LocalCluster()
+        cls.cluster.__enter__()
+        cls.addClassCleanup(cls.cluster.__exit__, None, None, None)
+        cls.leaves = list(walk())

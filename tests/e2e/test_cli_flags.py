@@ -2,7 +2,7 @@
 """Wrong values for every flag that --help shows: exit code 2, the flag by its name, nothing on stdout and nothing done."""
 import unittest
 
-from cli_tree import LocalCluster, at_once, options, walk
+from cli_tree import WithLocalCluster, at_once, options
 
 WHOLE, REAL = ("UINT", "INT", "N", "UNIX_SECONDS"), ("FLOAT", "PERCENT")
 SIZES = ("--memory-budget", "--log-segment-bytes", "--disk-low-water")
@@ -38,14 +38,7 @@ def is_finding(words, option):
     return words == ("check",) and option.name != "--output"
 
 
-class Flags(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = LocalCluster()
-        cls.cluster.__enter__()
-        cls.addClassCleanup(cls.cluster.__exit__, None, None, None)
-        cls.leaves = list(walk())
-
+class Flags(WithLocalCluster):
     def setUp(self):
         self.before = self.cluster.snapshot()
         self.addCleanup(lambda: self.assertEqual(self.cluster.snapshot(), self.before, "something was done"))

@@ -17,7 +17,7 @@ import time
 import unittest
 
 import yaml
-from cli_tree import BOUND_SECONDS, LocalCluster, at_once, options, walk
+from cli_tree import BOUND_SECONDS, WithLocalCluster, at_once, options
 from cluster import ROWHOUSE, SOURCE, _die_with_parent, wait_until
 
 FAILURE, USAGE, UNHEALTHY, TIMEOUT = 1, 2, 3, 4
@@ -98,14 +98,7 @@ def shows(text, cell):
     return any(says(token, number) for token in set(text.split()))
 
 
-class Walk(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = LocalCluster()
-        cls.cluster.__enter__()
-        cls.addClassCleanup(cls.cluster.__exit__, None, None, None)
-        cls.leaves = list(walk())
-
+class Walk(WithLocalCluster):
     def line(self, words, tag="x"):
         """A command that does what it is for, here."""
         return self.cluster.up() if words == ("cluster", "up") else [*words, *self.cluster.arguments(words, tag)]
@@ -308,7 +301,7 @@ class Walk(unittest.TestCase):
                 wait_until(lambda offered=offered: hears(offered), f"zsh to offer {offered} after {typed!r}", 20)
 
     def test_logs_of_a_server(self):
-        for server in range(LocalCluster.SERVERS):
+        for server in range(self.cluster.SERVERS):
             text = self.cluster.run("cluster", "logs", str(server), check=True).stdout
             self.assertRegex(text, rf"(?m)^data directory {re.escape(self.cluster.state)}/server-{server}, log in it$")
             with open(os.path.join(self.cluster.state, f"server-{server}.log"), encoding="utf-8") as file:
