@@ -56,6 +56,7 @@ class LostReplies : public testing::TestWithParam<DurabilityLevel> {
   }
   void TearDown() override {
     SetLossy(false);
+    client_.reset();
     for (size_t i = 0; i < kServers; ++i) StopNode(i);
     std::filesystem::remove_all(directory_);
   }
@@ -105,14 +106,19 @@ class LostReplies : public testing::TestWithParam<DurabilityLevel> {
   uint64_t LostReplyCount() const {
     return Sum([](const FaultCounts& c) { return c.replies(); });
   }
-  absl::StatusOr<std::unique_ptr<Client>> Trainer() const {
-    return Client::Connect({.address = nodes_[0].proxy->address(),
-                            .writer_name = "trainer",
-                            .attempt_timeout = std::chrono::milliseconds(200),
-                            .max_pushes_in_flight = 128});
-  }
-  static absl::StatusOr<Table> MakeTable(Client& client) {
-    return client.CreateTable({.name = "t", .dim = kDim, .optimizer = Sgd{1.0f}, .durability = GetParam()});
+  // A trainer with a table, and losses from then on.
+  void Begin() {
+    auto client = Client::Connect({.address = nodes_[0].proxy->address(),
+                                   .writer_name = "trainer",
+                                   .attempt_timeout = std::chrono::milliseconds(200),
+                                   .max_pushes_in_flight = 128});
+    ASSERT_TRUE(client.ok()) << client.status();
+    client_ = *std::move(client);
+    auto table =
+        client_->CreateTable({.name = "t", .dim = kDim, .optimizer = Sgd{1.0f}, .durability = GetParam()});
+    ASSERT_TRUE(table.ok()) << table.status();
+    table_ = *table;
+    SetLossy(true);
   }
   void PrintRow(const char* what, uint64_t duplicates) const {
     const char* const durability = GetParam() == DurabilityLevel::kVolatile ? "volatile"
@@ -125,7 +131,7 @@ class LostReplies : public testing::TestWithParam<DurabilityLevel> {
         static_cast<unsigned long long>(pushes_), static_cast<unsigned long long>(duplicates));
   }
   // One push of 20 rows, repeats among them; `model` takes it too.
-  void PushSome(Client& client, const Table& table) {
+  void PushSome() {
     ++pushes_;
     std::vector<uint64_t> ids;
     std::vector<float> gradients;
@@ -136,20 +142,20 @@ class LostReplies : public testing::TestWithParam<DurabilityLevel> {
         model_[ids.back()][c] -= gradients.back();
       }
     }
-    client.PushAsync({GradientSlice{.table = table, .ids = ids, .values = gradients}});
+    client_->PushAsync({GradientSlice{.table = table_, .ids = ids, .values = gradients}});
   }
   // A delete has its place in the order only with nothing else in flight.
-  void DeleteSome(Client& client, const Table& table) {
-    ASSERT_TRUE(client.Flush().ok());
+  void DeleteSome() {
+    ASSERT_TRUE(client_->Flush().ok());
     std::vector<uint64_t> ids(5);
     for (uint64_t& id : ids) id = random_() % kIds;
-    const absl::Status deleted = client.Delete(table, ids);
+    const absl::Status deleted = client_->Delete(table_, ids);
     ASSERT_TRUE(deleted.ok()) << deleted;
     for (uint64_t id : ids) model_.erase(id);
   }
-  static std::map<uint64_t, Row> ScanAll(Client& client, const Table& table) {
+  std::map<uint64_t, Row> ScanAll() {
     std::map<uint64_t, Row> rows;
-    const absl::Status scanned = client.Scan(table, false, [&](const ScanPage& page) {
+    const absl::Status scanned = client_->Scan(table_, false, [&](const ScanPage& page) {
       for (size_t i = 0; i < page.ids.size(); ++i)
         std::memcpy(rows[page.ids[i]].data(), &page.rows[i * kDim], sizeof(Row));
       return absl::OkStatus();
@@ -164,25 +170,23 @@ class LostReplies : public testing::TestWithParam<DurabilityLevel> {
   std::mt19937_64 random_{kSeed};
   std::map<uint64_t, Row> model_;
   uint64_t pushes_ = 0;
+  std::unique_ptr<Client> client_;  // goes before the nodes
+  Table table_;
 };
 
 TEST_P(LostReplies, EveryGradientCountsOnce) {
   SCOPED_TRACE(kSeed);
-  auto client = Trainer();
-  ASSERT_TRUE(client.ok()) << client.status();
-  auto table = MakeTable(**client);
-  ASSERT_TRUE(table.ok()) << table.status();
-  SetLossy(true);
+  ASSERT_NO_FATAL_FAILURE(Begin());
   while (LostReplyCount() < Replies()) {
-    PushSome(**client, *table);
+    PushSome();
     if (pushes_ % 100 != 0) continue;
-    ASSERT_NO_FATAL_FAILURE(DeleteSome(**client, *table));
+    ASSERT_NO_FATAL_FAILURE(DeleteSome());
   }
-  const absl::Status flushed = (*client)->Flush();
+  const absl::Status flushed = client_->Flush();
   ASSERT_TRUE(flushed.ok()) << flushed;
   SetLossy(false);
 
-  EXPECT_EQ(ScanAll(**client, *table), model_);
+  EXPECT_EQ(ScanAll(), model_);
   // Whatever was lost after the apply was sent again, and the server knew it. A cut may take other answers
   // with it and a late answer may come in time, so neither is counted here.
   const uint64_t lost_after_apply =
@@ -194,11 +198,11 @@ TEST_P(LostReplies, EveryGradientCountsOnce) {
   }
   for (const Node& node : nodes_) EXPECT_GT(node.proxy->connections_cut(), 0u);
   uint64_t duplicates = 0;
-  const auto statuses = (*client)->ServerStatuses();
+  const auto statuses = client_->ServerStatuses();
   ASSERT_TRUE(statuses.ok());
   for (const ServerStatus& status : *statuses) duplicates += status.duplicate_parts;
   EXPECT_GE(duplicates, lost_after_apply);
-  EXPECT_GE((*client)->counters().retries, lost_after_apply);
+  EXPECT_GE(client_->counters().retries, lost_after_apply);
   PrintRow("two servers", duplicates);
 }
 
@@ -207,25 +211,21 @@ TEST_P(LostReplies, EveryGradientCountsOnceAcrossRestarts) {
   if (GetParam() == DurabilityLevel::kVolatile) return;  // rows of such a table end with their server
   constexpr uint64_t kRestarts = 8;
   SCOPED_TRACE(kSeed);
-  auto client = Trainer();
-  ASSERT_TRUE(client.ok()) << client.status();
-  auto table = MakeTable(**client);
-  ASSERT_TRUE(table.ok()) << table.status();
-  SetLossy(true);
+  ASSERT_NO_FATAL_FAILURE(Begin());
   for (uint64_t restart = 1; restart <= kRestarts; ++restart) {
-    while (LostReplyCount() < Replies() * restart / (kRestarts + 1)) PushSome(**client, *table);
+    while (LostReplyCount() < Replies() * restart / (kRestarts + 1)) PushSome();
     const size_t node = restart % kServers;
     StopNode(node);
     ASSERT_NO_FATAL_FAILURE(StartNode(node));
     SetLossy(true);
   }
-  while (LostReplyCount() < Replies()) PushSome(**client, *table);
-  const absl::Status flushed = (*client)->Flush();
+  while (LostReplyCount() < Replies()) PushSome();
+  const absl::Status flushed = client_->Flush();
   ASSERT_TRUE(flushed.ok()) << flushed;
   SetLossy(false);
-  EXPECT_EQ(ScanAll(**client, *table), model_);
-  EXPECT_GT((*client)->counters().duplicate_parts, 0u);
-  PrintRow("two servers that stop and start again 8 times", (*client)->counters().duplicate_parts);
+  EXPECT_EQ(ScanAll(), model_);
+  EXPECT_GT(client_->counters().duplicate_parts, 0u);
+  PrintRow("two servers that stop and start again 8 times", client_->counters().duplicate_parts);
 }
 
 INSTANTIATE_TEST_SUITE_P(Durabilities, LostReplies,
