@@ -19,6 +19,8 @@ import sys
 import tempfile
 import time
 
+import folder_owner
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BASE_IMAGE = "debian:bookworm-slim"
 SERVERS = ("server-0", "server-1", "server-2")
@@ -108,6 +110,10 @@ def is_debian_12():
 def make_install_tree(build_dir):
     """.rowhouse/image/tree from the built programs; one that is complete takes the place of the last."""
     home = ROOT / ".rowhouse" / "image"
+    try:
+        folder_owner.check(ROOT, ".rowhouse/image")
+    except folder_owner.ForeignFolder as error:
+        raise ComposeError(error) from error
     home.mkdir(parents=True, exist_ok=True)
     made = pathlib.Path(tempfile.mkdtemp(prefix="new-", dir=home))
     try:
