@@ -38,7 +38,11 @@ Progress::Progress(std::FILE* out, std::string what, uint64_t lines_every)
       lines_every_(lines_every),
       terminal_(isatty(fileno(out)) == 1),
       start_(std::chrono::steady_clock::now()),
-      shown_(start_) {}
+      shown_(start_) {
+  if (terminal_) return;
+  fmt::print(out_, "{}: begins\n", what_);
+  std::fflush(out_);
+}
 
 Progress::~Progress() { Clear(); }
 

@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Shows how far a long run is: a bar on a terminal, a line every so often in a pipe. Used by one thread.
+// Shows how far a long run is: a bar on a terminal; in a pipe a line when it begins and every so often. Used
+// by one thread.
 
 #include <chrono>
 #include <cstdint>

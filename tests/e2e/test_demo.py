@@ -1,11 +1,12 @@
 # Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
-"""The first thing that a newcomer types: it keeps its promises, writes its figures, starts fast the second time, and Ctrl-C in the
-middle leaves nothing behind. Through `./x demo` where that has nothing to build, else through tools/demo.py."""
+"""The first thing that a newcomer types: it keeps its promises, writes its figures, starts fast the second time; Ctrl-C in the middle
+leaves nothing behind, and a kill no process. Through `./x demo` where that has nothing to build, else through tools/demo.py."""
 import functools
 import glob
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -139,6 +140,9 @@ class DemoTest(unittest.TestCase):
         self.assertLess(auc, figures["bayes_auc"])
         self.assertEqual(len(figures["peaks"]), 3)
         self.assertIn(f"AUC through Rowhouse     {auc:.6f}", first.text())
+        self.assertIn("--quick allows a gap of 0.01 to the twin, not 0.003", first.text())
+        for phase in ("training: begins", "testing: begins", "stopping the servers"):
+            self.assertIn(phase, first.text())
         self.assert_nothing_left(first)
 
     def check_second_run(self):
@@ -167,11 +171,31 @@ class DemoTest(unittest.TestCase):
         for address in addresses:
             self.assertTrue(is_free(address), f"something listens at {address}")
 
+    def check_killed_run(self):
+        """Its processes are stopped beforehand: only the kernel's own kill ends them then, not a signal that they would handle."""
+        with Demo() as third:
+            wait_until(lambda: third.process.poll() is not None or third.first_progress(), "the first line of progress", 300)
+            self.assertIsNone(third.process.poll(), third.text())
+            running = processes_that_name(third.run_directory())
+            self.assertEqual(len(running), 4, running)
+            try:
+                for pid in running:
+                    os.kill(pid, signal.SIGSTOP)
+                third.process.kill()
+                self.assertEqual(third.wait(120), -signal.SIGKILL)
+                wait_until(lambda: not processes_that_name(third.run_directory()), "its processes to be gone")
+            finally:
+                for pid in processes_that_name(third.run_directory()):
+                    os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(third.run_directory())  # as the next demo would
+
     def test_promises_second_run_and_ctrl_c(self):
         with self.subTest("a whole run"):
             self.check_whole_run()
         with self.subTest("a second run, interrupted"):
             self.check_second_run()
+        with self.subTest("a third run, killed"):
+            self.check_killed_run()
 
     def test_build_directory_without_programs_is_said(self):
         with tempfile.TemporaryDirectory(prefix="rowhouse-e2e-") as directory:

@@ -190,8 +190,10 @@ class Trainer(unittest.TestCase):
     def test_lines_in_a_pipe(self):
         _, done = self.train("pipe", "--print-freq", "10")
         lines = [line for line in done.stderr.splitlines() if line.startswith("training")]
-        self.assertEqual(len(lines), BATCHES // 10, done.stderr)
-        for number, line in enumerate(lines, 1):
+        self.assertEqual(len(lines), 1 + BATCHES // 10, done.stderr)
+        self.assertEqual(lines[0], "training: begins")
+        self.assertIn("testing: begins\n", done.stderr)  # before its first hundred batches, which may take a while
+        for number, line in enumerate(lines[1:], 1):
             self.assertRegex(line, rf"^training: finished it {10 * number} \(\d+%\), \d+\.\d\d ms/it, loss \d\.\d{{6}}, \d+ samples/s, {TIME} left$")
         for control in ("\r", "\x1b"):
             self.assertNotIn(control, done.stderr + done.stdout)
