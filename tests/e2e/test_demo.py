@@ -182,7 +182,7 @@ class DemoTest(unittest.TestCase):
                 for pid in running:
                     os.kill(pid, signal.SIGSTOP)
                 third.process.kill()
-                self.assertEqual(third.wait(120), -signal.SIGKILL)
+                third.process.wait()  # not for the end of its output: what is left would hold that open
                 wait_until(lambda: not processes_that_name(third.run_directory()), "its processes to be gone")
             finally:
                 for pid in processes_that_name(third.run_directory()):
