@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/command.h"
 #include "client/cli/confirm.h"
+#include "client/cli/flag_value.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/local_cluster.h"
 #include "client/cli/output.h"
@@ -76,9 +77,8 @@ absl::Status ShowServers(const LocalCluster& cluster, const std::string& output)
 }
 
 absl::StatusOr<std::chrono::milliseconds> TimeoutOf(const ClusterFlags& flags) {
-  const auto timeout = ParseDuration(flags.timeout);
-  if (timeout.ok()) return absl::ToChronoMilliseconds(*timeout);
-  return absl::InvalidArgumentError(absl::StrCat("--timeout: ", timeout.status().message()));
+  RH_ASSIGN_OR_RETURN(const absl::Duration timeout, OfFlag("--timeout", ParseDuration(flags.timeout)));
+  return absl::ToChronoMilliseconds(timeout);
 }
 
 // Starts those of `servers` that do not run and waits for all. What was started here ends again when that

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/command_words.h"
 #include "client/cli/interrupt.h"
+#include "client/cli/flag_value.h"
 #include "client/cli/output.h"
 #include "client/cli/render.h"
 #include "common/flag_checks.h"
@@ -33,15 +34,12 @@ constexpr std::chrono::seconds kLongestAttempt(limits::kMaxDeadlineSeconds);
 }  // namespace
 
 absl::StatusOr<absl::Duration> TimeoutOf(const ConnectFlags& flags) {
-  const auto timeout = ParseDuration(flags.timeout);
-  if (!timeout.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat("--timeout: ", timeout.status().message()));
-  }
-  if (*timeout < kMinTimeout || *timeout > kMaxTimeout) {
+  RH_ASSIGN_OR_RETURN(const absl::Duration timeout, OfFlag("--timeout", ParseDuration(flags.timeout)));
+  if (timeout < kMinTimeout || timeout > kMaxTimeout) {
     return absl::InvalidArgumentError(
         absl::StrCat("--timeout is ", flags.timeout, ", allowed are 1ms to 24h"));
   }
-  return *timeout;
+  return timeout;
 }
 
 std::shared_ptr<ConnectFlags> AddConnectFlags(CLI::App& command) {

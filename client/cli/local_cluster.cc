@@ -16,6 +16,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/cli/flag_value.h"
+#include "client/cli/listening_ports.h"
 #include "common/limits.h"
 #include "common/status_macros.h"
 #include "common/units.h"
@@ -95,10 +97,8 @@ absl::Status LocalClusterShape::Validate() const {
                                                    apart, " apart, want at least ", servers,
                                                    ": the servers' ports overlap"));
   }
-  const auto budget = ParseBytes(memory_budget);
-  if (!budget.ok())
-    return absl::InvalidArgumentError(absl::StrCat("--memory-budget: ", budget.status().message()));
-  if (*budget < limits::kMinMemoryBudgetBytes) {
+  RH_ASSIGN_OR_RETURN(const uint64_t budget, OfFlag("--memory-budget", ParseBytes(memory_budget)));
+  if (budget < limits::kMinMemoryBudgetBytes) {
     return absl::InvalidArgumentError(absl::StrCat("--memory-budget is ", memory_budget, ", want at least ",
                                                    FormatBytes(limits::kMinMemoryBudgetBytes)));
   }

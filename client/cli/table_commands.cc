@@ -5,6 +5,7 @@
 #include "client/cli/command.h"
 #include "client/cli/confirm.h"
 #include "client/cli/output.h"
+#include "client/cli/flag_value.h"
 #include "client/cli/render.h"
 #include "client/cli/table_text.h"
 #include "common/status_macros.h"
@@ -40,9 +41,7 @@ absl::StatusOr<TableSpec> SpecOf(const CreateFlags& flags) {
   RH_ASSIGN_OR_RETURN(spec.durability, ParseDurability(flags.durability));
   spec.unseen_reads_zeros = flags.unseen == "zeros";
   if (!flags.padding_id.empty()) {
-    const absl::StatusOr<uint64_t> id = ParseId(flags.padding_id);
-    if (!id.ok()) return absl::InvalidArgumentError(absl::StrCat("--padding-id: ", id.status().message()));
-    spec.padding_id = *id;
+    RH_ASSIGN_OR_RETURN(spec.padding_id, OfFlag("--padding-id", ParseId(flags.padding_id)));
   }
   return spec;
 }

@@ -3,6 +3,7 @@
 
 #include "client/cli/capacity_plan.h"
 #include "client/cli/command.h"
+#include "client/cli/flag_value.h"
 #include "client/cli/render.h"
 #include "client/cli/table_text.h"
 #include "common/status_macros.h"
@@ -19,10 +20,8 @@ struct PlanFlags {
 absl::Status Plan(const PlanFlags& flags) {
   CapacityQuestion question = flags.question;
   RH_ASSIGN_OR_RETURN(question.optimizer, ParseOptimizer(flags.optimizer));
-  const absl::StatusOr<uint64_t> segment = ParseBytes(flags.log_segment_bytes);
-  if (!segment.ok())
-    return absl::InvalidArgumentError(absl::StrCat("--log-segment-bytes: ", segment.status().message()));
-  question.log_segment_bytes = *segment;
+  RH_ASSIGN_OR_RETURN(question.log_segment_bytes,
+                      OfFlag("--log-segment-bytes", ParseBytes(flags.log_segment_bytes)));
   RH_ASSIGN_OR_RETURN(const std::vector<CapacityLine> lines, PlanCapacity(question));
   Listing listing{.columns = {{"name", "WHAT"}, {"bytes", "BYTES", Unit::kBytes}, {"formula", "FORMULA"}}};
   for (const CapacityLine& line : lines) listing.rows.push_back({line.name, line.bytes, line.formula});

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/cli/command.h"
+#include "client/cli/flag_value.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/output.h"
 #include "client/cli/terminal.h"
@@ -62,10 +63,7 @@ bool Pause(const Interrupt& interrupt, FullScreen* screen, absl::Duration interv
 }
 
 absl::Status Top(const ConnectFlags& connect, const TopFlags& flags) {
-  const absl::StatusOr<absl::Duration> parsed = ParseDuration(flags.interval);
-  if (!parsed.ok())
-    return absl::InvalidArgumentError(absl::StrCat("--interval: ", parsed.status().message()));
-  const absl::Duration interval = *parsed;
+  RH_ASSIGN_OR_RETURN(const absl::Duration interval, OfFlag("--interval", ParseDuration(flags.interval)));
   if (interval < kMinInterval || interval > kMaxInterval) {
     return absl::InvalidArgumentError(absl::StrCat("--interval is ", flags.interval, ", want 100ms to 1h"));
   }
