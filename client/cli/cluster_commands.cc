@@ -81,27 +81,40 @@ absl::StatusOr<std::chrono::milliseconds> TimeoutOf(const ClusterFlags& flags) {
   return absl::ToChronoMilliseconds(timeout);
 }
 
-// Starts those of `servers` that do not run and waits for all. What was started here ends again when that
-// fails.
+// Starts those of `servers` whose ports are free.
+absl::Status StartAll(LocalCluster& cluster, const std::vector<uint32_t>& servers, const std::string& program,
+                      std::vector<uint32_t>* started) {
+  std::vector<uint32_t> missing;
+  for (const uint32_t server : servers) {
+    RH_ASSIGN_OR_RETURN(const std::optional<ProcessIdentity> process, cluster.Running(server));
+    if (!process.has_value()) missing.push_back(server);
+  }
+  for (const uint32_t server : missing) RH_RETURN_IF_ERROR(cluster.CheckPortsFree(server));
+  for (const uint32_t server : missing) {
+    started->push_back(server);
+    RH_RETURN_IF_ERROR(cluster.Start(server, program));
+  }
+  return absl::OkStatus();
+}
+
+// Ends `started` again, and a new cluster with them; but what was pushed to it stays.
+absl::Status Undo(LocalCluster& cluster, const std::vector<uint32_t>& started) {
+  const bool take_back = cluster.is_new() && !cluster.HasPushes();
+  RH_RETURN_IF_ERROR(cluster.Stop(started, kStopTimeout));
+  return take_back ? cluster.TakeBack() : absl::OkStatus();
+}
+
+// Starts those of `servers` that do not run and waits for all. What was made here is undone when that fails.
 absl::Status StartAndWait(LocalCluster& cluster, const std::vector<uint32_t>& servers,
                           std::chrono::milliseconds timeout) {
   RH_ASSIGN_OR_RETURN(const std::string program, ThisProgram());
   const Interrupt interrupt;
   std::vector<uint32_t> started;
-  absl::Status status;
-  for (const uint32_t server : servers) {
-    const auto process = cluster.Running(server);
-    status = process.status();
-    if (status.ok() && !process->has_value()) {
-      started.push_back(server);
-      status = cluster.Start(server, program);
-    }
-    if (!status.ok()) break;
-  }
+  absl::Status status = StartAll(cluster, servers, program, &started);
   if (status.ok()) status = cluster.WaitReady(servers, timeout, [&] { return interrupt.Check(); });
   if (!status.ok()) {
-    const absl::Status stopped = cluster.Stop(started, kStopTimeout);
-    if (!stopped.ok()) WriteError(absl::StrCat("error: ", stopped.message(), "\n"));
+    const absl::Status undone = Undo(cluster, started);
+    if (!undone.ok()) WriteError(absl::StrCat("error: ", undone.message(), "\n"));
   }
   return status;
 }

@@ -1,6 +1,12 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #include "client/cli/listening_ports.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <filesystem>
 #include <set>
 #include <string>
@@ -54,6 +60,23 @@ std::vector<uint16_t> ListeningPorts(pid_t pid) {
     }
   }
   return {ports.begin(), ports.end()};
+}
+
+absl::Status CheckPortFree(uint16_t port) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return absl::ErrnoToStatus(errno, "cannot make a socket");
+  // As the server does it: connections that are only waiting to be forgotten are in nobody's way.
+  const int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_port = htons(port);
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const int bound = bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof(at));
+  const int error = errno;
+  close(fd);
+  if (bound == 0) return absl::OkStatus();
+  return absl::ErrnoToStatus(error, absl::StrCat("127.0.0.1:", port));
 }
 
 }  // namespace rowhouse::cli

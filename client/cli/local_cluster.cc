@@ -48,13 +48,20 @@ absl::StatusOr<bool> IsRestored(FileSystem& fs, const std::string& directory, co
   return false;
 }
 
+// What TakeBack leaves.
+bool IsLog(const std::string& name) {
+  for (uint32_t server = 0; server < kMaxServers; ++server)
+    if (name == absl::StrCat("server-", server, ".log")) return true;
+  return false;
+}
+
 // A directory for a new cluster.
 absl::Status CheckNew(FileSystem& fs, const std::string& directory, const LocalClusterShape& shape) {
   RH_RETURN_IF_ERROR(fs.CreateDirectories(directory));
   RH_ASSIGN_OR_RETURN(const std::vector<std::string> names, fs.List(directory));
   uint32_t restored = 0;
   for (const std::string& name : names) {
-    if (name == "lock") continue;
+    if (name == "lock" || IsLog(name)) continue;
     RH_ASSIGN_OR_RETURN(const bool is_restored, IsRestored(fs, directory, name, shape));
     if (!is_restored) {
       return absl::FailedPreconditionError(
@@ -147,6 +154,8 @@ absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Create(const std::st
         "--checkpoint-keep-log needs --checkpoint-directory: there is no checkpoint to keep the log for");
   }
   if (there) RH_RETURN_IF_ERROR(cluster->CheckRunning(merged));
+  cluster->new_ = !there;
+  RH_ASSIGN_OR_RETURN(cluster->restored_, fs.Exists(cluster->data_directory(0)));
   cluster->shape_ = merged;
   RH_RETURN_IF_ERROR(cluster->Save());
   return cluster;
@@ -248,6 +257,20 @@ absl::Status LocalCluster::CheckServer(uint32_t server) const {
   if (server < shape_.servers) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("server is ", server, ", this cluster has servers 0 to ", shape_.servers - 1));
+}
+
+absl::Status LocalCluster::CheckPortsFree(uint32_t server) const {
+  const std::pair<const char*, uint32_t> bases[] = {{"--port", shape_.port},
+                                                    {"--http-port", shape_.http_port}};
+  for (const auto& [flag, base] : bases) {
+    const absl::Status free = CheckPortFree(static_cast<uint16_t>(base + server));
+    if (free.ok()) continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        flag, " is ", base, ", and server ", server, " cannot listen on ", free.message(), ": ",
+        new_ ? absl::StrCat("choose another ", flag, ", or end what listens there")
+             : "end what listens there; a cluster keeps its ports, another one is made with another --dir"));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::optional<ProcessIdentity>> LocalCluster::Running(uint32_t server) const {
@@ -387,14 +410,45 @@ absl::Status LocalCluster::Kill(uint32_t server) const {
   return absl::OkStatus();
 }
 
+bool LocalCluster::HasPushes() const {
+  for (uint32_t server = 0; server < shape_.servers; ++server) {
+    const auto process = Running(server);
+    if (!process.ok() || !process->has_value()) continue;
+    ClientOptions options;
+    options.address = address(server);
+    options.retry_timeout = options.attempt_timeout = kProbeTimeout;
+    const auto client = Client::Connect(std::move(options));
+    const auto statuses = client.ok() ? (*client)->ServerStatuses() : client.status();
+    if (!statuses.ok()) continue;
+    for (const ServerStatus& status : *statuses) {
+      if (status.pushed_rows > 0) return true;
+    }
+    return false;
+  }
+  return false;
+}
+
+absl::Status LocalCluster::TakeBack() {
+  std::error_code error;
+  for (uint32_t server = 0; server < shape_.servers && !error; ++server) {
+    if (!restored_) std::filesystem::remove_all(data_directory(server), error);
+    if (!error) std::filesystem::remove(pid_path(server), error);
+  }
+  if (!error) std::filesystem::remove(directory_ + "/cluster.json", error);
+  if (!error) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("cannot remove what was made in ", directory_, ": ",
+                                          error.message(), "; rowhouse cluster down --delete-data does it"));
+}
+
 absl::Status LocalCluster::DeleteData() {
   std::error_code error;
   for (uint32_t server = 0; server < shape_.servers && !error; ++server) {
     std::filesystem::remove_all(data_directory(server), error);
-    for (const std::string& path : {log_path(server), pid_path(server)}) {
-      if (!error) std::filesystem::remove(path, error);
-    }
+    if (!error) std::filesystem::remove(pid_path(server), error);
   }
+  // Also those of a larger one that was taken back.
+  for (uint32_t server = 0; server < kMaxServers && !error; ++server)
+    std::filesystem::remove(log_path(server), error);
   if (!error) std::filesystem::remove(directory_ + "/cluster.json", error);
   if (error)
     return absl::InternalError(absl::StrCat("cannot remove the data in ", directory_, ": ", error.message()));

@@ -60,6 +60,10 @@ class LocalCluster {
   std::string data_directory(uint32_t server) const;
   // InvalidArgument naming the limit.
   absl::Status CheckServer(uint32_t server) const;
+  // Made by Create, with nothing of an earlier one.
+  bool is_new() const { return new_; }
+  // FailedPrecondition, naming --port or --http-port, when something listens where the server would.
+  absl::Status CheckPortsFree(uint32_t server) const;
 
   // The server's process, when it lives.
   absl::StatusOr<std::optional<ProcessIdentity>> Running(uint32_t server) const;
@@ -74,6 +78,12 @@ class LocalCluster {
   absl::Status Stop(const std::vector<uint32_t>& servers, std::chrono::milliseconds timeout) const;
   // SIGKILL. FailedPrecondition when it does not run.
   absl::Status Kill(uint32_t server) const;
+  // Whether a server that runs says that it applied a push; false when none answers.
+  bool HasPushes() const;
+  // After a first start that failed: the cluster is gone, so that the next one may have other ports and
+  // another size. Logs stay, which say why, and so does data that a restore had made. Requires: is_new, none
+  // runs.
+  absl::Status TakeBack();
   // Removes all that the cluster made. Requires: none runs.
   absl::Status DeleteData();
 
@@ -89,6 +99,8 @@ class LocalCluster {
   const std::string directory_;
   std::unique_ptr<FileLock> lock_;
   LocalClusterShape shape_;
+  bool new_ = false;
+  bool restored_ = false;  // its data was there before it
 };
 
 // The last `bytes` of a file at most, whole lines; empty when it cannot be read.

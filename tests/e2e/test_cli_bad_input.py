@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import signal
+import socket
 import struct
 import subprocess
 import tempfile
@@ -337,6 +338,29 @@ class BadInput(unittest.TestCase):
             done = self.cli("table", "dump", "big", "--format", "csv", "-o", directory, check=False)
             self.assertEqual(done.returncode, 1)
             self.assertIn("is a directory", done.stderr)
+    def test_a_first_cluster_up_that_fails_binds_the_next_to_nothing(self):
+        with tempfile.TemporaryDirectory() as directory, socket.socket() as other:
+            where = os.path.join(directory, "cluster")
+            port = consecutive_ports(6)
+            words = [ROWHOUSE, "cluster", "up", "--dir", where, "--http-port", str(port + 3), "--memory-budget", "128MiB"]
+            other.bind(("127.0.0.1", port + 2))
+            other.listen()
+            done = run(*words, "-n", "3", "--port", port, "--partitions", "16", check=False)
+            self.assertEqual((done.returncode, done.stderr), (1,
+                f"error: --port is {port}, and server 2 cannot listen on 127.0.0.1:{port + 2}: Address already in use: choose another --port, "
+                "or end what listens there\n"))
+            self.assertEqual(commands_with(where), [])
+            # Servers that were started leave nothing either.
+            checkpoints = os.path.join(directory, "file")
+            open(checkpoints, "w").close()
+            done = run(*words, "-n", "2", "--port", port, "--restore-from", checkpoints, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("server-0.log", done.stderr)
+            self.assertEqual([name for name in os.listdir(where) if not name.endswith(".log")], ["lock"])
+            run(*words, "-n", "1", "--port", port, "--partitions", "32")
+            run(ROWHOUSE, "cluster", "down", "--dir", where, "--delete-data", "--yes")
+            self.assertFalse(os.path.exists(where))
+
 
     def test_wrong_words_name_the_nearest(self):
         for words, wrong, right in ((("tabel", "list"), "tabel", "table"), (("table", "lst"), "lst", "list"),

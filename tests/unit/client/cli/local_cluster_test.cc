@@ -1,8 +1,11 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #include "client/cli/local_cluster.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +15,7 @@
 #include <fstream>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "client/cli/process_file.h"
 
 namespace rowhouse::cli {
@@ -178,6 +182,87 @@ TEST_F(LocalClusterTest, DeleteRemovesWhatItMadeAndNothingElse) {
   EXPECT_TRUE(std::filesystem::exists(directory_ + "/notes"));
   EXPECT_FALSE(std::filesystem::exists(directory_ + "/server-0"));
   EXPECT_FALSE(std::filesystem::exists(directory_ + "/cluster.json"));
+}
+
+// Listens on a port of 127.0.0.1 that the kernel chose.
+class Listener {
+ public:
+  Listener() : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(at);
+    EXPECT_EQ(bind(fd_, reinterpret_cast<sockaddr*>(&at), size), 0);
+    EXPECT_EQ(listen(fd_, 1), 0);
+    EXPECT_EQ(getsockname(fd_, reinterpret_cast<sockaddr*>(&at), &size), 0);
+    port_ = ntohs(at.sin_port);
+  }
+  ~Listener() { close(fd_); }
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+  uint16_t port() const { return port_; }
+
+ private:
+  const int fd_;
+  uint16_t port_ = 0;
+};
+
+TEST_F(LocalClusterTest, APortInUseIsToldByItsFlag) {
+  const Listener other;
+  LocalClusterShape shape;
+  shape.servers = 1;
+  shape.port = other.port();
+  shape.http_port = 1024;
+  {
+    const auto cluster = LocalCluster::Create(directory_, shape);
+    ASSERT_TRUE(cluster.ok()) << cluster.status();
+    const absl::Status status = (*cluster)->CheckPortsFree(0);
+    EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+    EXPECT_TRUE(
+        absl::StartsWith(status.message(), absl::StrCat("--port is ", other.port(), ", and server 0")))
+        << status;
+    EXPECT_TRUE(absl::StrContains(status.message(), "choose another --port")) << status;
+  }
+  const auto again = LocalCluster::Create(directory_, shape);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE(absl::StrContains((*again)->CheckPortsFree(0).message(), "a cluster keeps its ports"));
+}
+
+TEST_F(LocalClusterTest, WhatIsTakenBackBindsNobody) {
+  LocalClusterShape shape;
+  {
+    const auto cluster = LocalCluster::Create(directory_, shape);
+    ASSERT_TRUE(cluster.ok()) << cluster.status();
+    EXPECT_TRUE((*cluster)->is_new());
+    for (uint32_t server = 0; server < shape.servers; ++server) {
+      std::filesystem::create_directories((*cluster)->data_directory(server));
+      std::ofstream((*cluster)->data_directory(server) + "/IDENTITY") << "x";
+      std::ofstream((*cluster)->log_path(server)) << "why\n";
+    }
+    EXPECT_FALSE((*cluster)->HasPushes());
+    ASSERT_TRUE((*cluster)->TakeBack().ok());
+  }
+  EXPECT_TRUE(absl::IsNotFound(LocalCluster::Open(directory_, false).status()));
+  EXPECT_TRUE(std::filesystem::exists(directory_ + "/server-2.log")) << "it says why";
+  shape.servers = 2;
+  shape.port += 100;
+  shape.partitions = 16;
+  const auto other = LocalCluster::Create(directory_, shape);
+  ASSERT_TRUE(other.ok()) << other.status();
+  EXPECT_FALSE(std::filesystem::exists((*other)->data_directory(0)));
+  ASSERT_TRUE((*other)->DeleteData().ok());
+  EXPECT_FALSE(std::filesystem::exists(directory_)) << "nothing is left, the larger one's logs neither";
+}
+
+TEST_F(LocalClusterTest, TakenBackRestoredDataStays) {
+  LocalClusterShape shape;
+  shape.servers = 1;
+  std::filesystem::create_directories(directory_ + "/server-0");
+  std::ofstream(directory_ + "/server-0/RESTORED") << "/checkpoints/a\n";
+  const auto cluster = LocalCluster::Create(directory_, shape);
+  ASSERT_TRUE(cluster.ok()) << cluster.status();
+  ASSERT_TRUE((*cluster)->TakeBack().ok());
+  EXPECT_TRUE(std::filesystem::exists(directory_ + "/server-0/RESTORED"));
 }
 
 TEST(DefaultClusterDirectory, WithoutHomeNamesDir) {
