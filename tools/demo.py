@@ -37,10 +37,10 @@ TWIN_GAP, QUICK_TWIN_GAP = 0.003, 0.01
 FULL = ["--rows", "650000", "--test-rows", "60000", "--tail-spread", "0.5"]
 FULL_MODEL = ["--arch-sparse-feature-size", "64", "--arch-mlp-bot", "13-64-64", "--arch-mlp-top", "64-1", "--pushes-in-flight", "4"]
 QUICK = ["--rows", "120000", "--test-rows", "20000", "--cardinality-scale", "0.2"]
-VARIES = ("The AUC through Rowhouse is a little different in each run: batches are pulled ahead of the last pushes, and it is a matter of "
-          "time which of these a row has already.")
-QUICK_CHECKS_LESS = (f"--quick allows a gap of {QUICK_TWIN_GAP} to the twin, not {TWIN_GAP}, for its fewer samples tell an AUC less exactly. Its rows "
-                     "are fewer than the servers' memory, so it does not check that they are more and that many are read from spill.")
+VARIES = """The AUC through Rowhouse is a little different in each run: batches are pulled ahead of the last pushes, and it
+is a matter of time which of these a row has already."""
+QUICK_CHECKS_LESS = f"""--quick allows a gap of {QUICK_TWIN_GAP} to the twin, not {TWIN_GAP}, for its fewer samples tell an AUC less exactly. Its rows
+are fewer than the servers' memory, so it does not check that they are more and that many are read from spill."""
 FULL_DISK_BYTES, QUICK_DISK_BYTES = 12 << 30, 2 << 30
 PR_SET_PDEATHSIG = 1
 
