@@ -9,7 +9,8 @@
 
 namespace rowhouse {
 
-// The nearest candidate, the first of several. Requires: there are candidates.
+// The nearest candidate, the first of several; one of its parts between dashes may be what the word is near
+// to. Requires: there are candidates.
 std::string NearestWord(std::string_view word, const std::vector<std::string>& candidates);
 
 // The same, where it may as well be none of them: empty unless at most a third of the word is changed.

@@ -12,6 +12,15 @@ TEST(NearestWord, IsTheOneWithTheFewestChanges) {
   EXPECT_EQ(NearestWord("lg", {"log", "leg"}), "log");  // the first of two
 }
 
+TEST(NearestWord, MayBeNearToOnePart) {
+  const std::vector<std::string> flags = {"--dir", "--port", "--memory-budget", "--http-port"};
+  EXPECT_EQ(NearestWord("--budget", flags), "--memory-budget");
+  EXPECT_EQ(NearestWord("--buget", flags), "--memory-budget");
+  EXPECT_EQ(NearestWord("--memory", flags), "--memory-budget");
+  EXPECT_EQ(NearestWord("--prt", flags), "--port") << "the whole goes before a part";
+  EXPECT_EQ(NearestWord("--", flags), "--dir");
+}
+
 TEST(SimilarWord, IsEmptyWhenTooMuchDiffers) {
   EXPECT_EQ(SimilarWord("user", {}), "");
   EXPECT_EQ(SimilarWord("user", {"item", "query"}), "");
