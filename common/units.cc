@@ -40,6 +40,18 @@ absl::Status BadDuration(absl::string_view text, absl::string_view why) {
       "\"", text, "\" is no time: ", why, "; write a number with us, ms, s, m or h, such as 30s or 200ms"));
 }
 
+// "30 s" is "30s": one space between a number and its unit.
+std::string WithoutSpacesBeforeUnits(absl::string_view text) {
+  std::string joined;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool between = i > 0 && i + 1 < text.size() && text[i] == ' ' &&
+                         absl::ascii_isdigit(static_cast<unsigned char>(text[i - 1])) &&
+                         absl::ascii_isalpha(static_cast<unsigned char>(text[i + 1]));
+    if (!between) joined.push_back(text[i]);
+  }
+  return joined;
+}
+
 }  // namespace
 
 absl::StatusOr<uint64_t> ParseBytes(std::string_view given) {
@@ -78,7 +90,7 @@ std::string FormatBytes(uint64_t bytes) {
 absl::StatusOr<absl::Duration> ParseDuration(std::string_view given) {
   const absl::string_view text(given.data(), given.size());
   absl::Duration duration;
-  if (!absl::ParseDuration(absl::StripAsciiWhitespace(text), &duration)) {
+  if (!absl::ParseDuration(WithoutSpacesBeforeUnits(absl::StripAsciiWhitespace(text)), &duration)) {
     return BadDuration(text, "it is not a number with a unit");
   }
   if (duration < absl::ZeroDuration()) return BadDuration(text, "it is negative");

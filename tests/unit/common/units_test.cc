@@ -73,6 +73,8 @@ TEST(ParseDuration, WhatPeopleWrite) {
   EXPECT_EQ(ParseDuration(" 1h30m ").value(), absl::Minutes(90));
   EXPECT_EQ(ParseDuration("1.5s").value(), absl::Milliseconds(1500));
   EXPECT_EQ(ParseDuration("0").value(), absl::ZeroDuration());
+  EXPECT_EQ(ParseDuration("30 s").value(), absl::Seconds(30));
+  EXPECT_EQ(ParseDuration("1 h30 m").value(), absl::Minutes(90));
 }
 
 TEST(ParseDuration, RefusesWithTheTextAndTheReason) {
