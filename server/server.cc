@@ -15,6 +15,7 @@
 #include "common/status_macros.h"
 #include "server/checkpoint/checkpoint_share.h"
 #include "server/checkpoint/coordinator.h"
+#include "server/directory_access.h"
 #include "server/executors.h"
 #include "server/file_limit.h"
 #include "server/first_contact.h"
@@ -216,6 +217,8 @@ absl::Status ServerImpl::OpenDirectory() {
                                 .server = options_.server_index,
                                 .servers = options_.servers,
                                 .partitions = options_.partitions};
+  RH_RETURN_IF_ERROR(CheckDirectoryAccess("--data-dir", request.data_directory));
+  RH_RETURN_IF_ERROR(CheckDirectoryAccess("the log's directory", request.log_directory));
   RH_RETURN_IF_ERROR(RestoreIfAsked(options_, plan_, request, &progress_));
   progress_.Begin("opening the data directory; a first start asks server 0");
   RH_ASSIGN_OR_RETURN(directory_, OpenDataDirectory(*PosixFileSystem(), *SystemRandom(), request,
