@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 """Writes pages of docs/reference from what they describe: metrics.md from a running server and the client's sources, proto.md from
-the comments of the protos.
+the comments of the protos, and two tables of errors.md from the sources that make, judge and report errors and from the protos; what a
+code means and what to do about it is in no one place of these, so the rest of errors.md is written by hand.
 
-  generate_reference.py --build-dir build/release            write both
+  generate_reference.py --build-dir build/release            write all
   generate_reference.py --build-dir build/release --check    write nothing; exit status 1 when a page is not as it would be written
 
 Needs (Debian): protobuf-compiler protobuf-compiler-grpc python3-protobuf python3-grpcio python3-numpy.
@@ -25,6 +26,18 @@ WRITTEN_BY = "<!-- Written by tools/generate_reference.py; a test compares this 
 # Labels whose values are not a fixed set, or a long one.
 OPEN_LABELS = {"table": "a table's name", "code": "a gRPC status code, as `OK`", "version": "the release, as `0.1.0`"}
 LONG_SET = 8
+
+# As gRPC numbers them, from 0.
+CODES = ("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
+         "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS",
+         "UNAUTHENTICATED")
+# Where errors are made that reach whoever calls a server, the client library or the command line.
+ERROR_SOURCES = ("server", "client", "common")
+OF_GRPC = {"CANCELLED", "UNKNOWN", "DEADLINE_EXCEEDED", "UNAVAILABLE"}  # gRPC makes them, whoever else does
+VERDICTS = {"kRetry": "sends it again", "kRetryAfterMap": "asks for the partition map, sends it again",
+            "kIfMapChanged": "sends it again if the partition map has changed", "kFinal": "gives it to the caller"}
+EXITS = {"kOk": "0", "kFailure": "1", "kUsage": "2", "kUnhealthy": "3", "kTimeout": "4",
+         "NotedSignal() == 0 ? kFailure : kEndedBySignal + NotedSignal()": "1; 128 + signal after one"}
 
 METRICS_HEAD = """# Metrics
 
@@ -217,7 +230,72 @@ def proto_page(_):
     return "\n".join(lines).rstrip() + "\n"
 
 
-PAGES = {"metrics.md": metrics_page, "proto.md": proto_page}
+def code_of(name):
+    """DEADLINE_EXCEEDED of DeadlineExceeded."""
+    return re.sub(r"(?<!^)([A-Z])", r"_\1", name).upper()
+
+
+def codes_made():
+    """The codes that somebody may be given."""
+    sources = [path for folder in ERROR_SOURCES for kind in ("*.cc", "*.h") for path in (ROOT / folder).rglob(kind)]
+    names = {name for path in sources for name in re.findall(r"\babsl::([A-Z]\w+)Error\(", path.read_text(encoding="utf-8"))}
+    return OF_GRPC | {code_of(name) for name in names}
+
+
+def cases(path, function):
+    """What a switch over status codes returns: {code or "default": the expression}."""
+    body = re.search(rf"\b{function}\(.*?\n}}\n", (ROOT / path).read_text(encoding="utf-8"), re.S)[0]
+    found, waiting = {}, []
+    for case, result in re.findall(r"case absl::StatusCode::k(\w+):|(?<=\n) {6}return (.+);", body):
+        if case:
+            waiting.append(code_of(case))
+        else:
+            found.update(dict.fromkeys(waiting or ["default"], result))
+            waiting = []
+    if len(found) < 3 or "default" not in found:
+        sys.exit(f"generate_reference.py: it does not understand {function} of {path}")
+    return found
+
+
+def codes_table():
+    verdicts, exits = cases("client/cpp/src/retry.cc", "Judge"), cases("client/cli/command.cc", "int Report")
+    yield from ("| no. | code | the C++ client | exit code of a command |", "|---|---|---|---|")
+    made = codes_made()
+    for number, code in enumerate(CODES):
+        if code in made:
+            verdict = VERDICTS[verdicts.get(code, verdicts["default"]).removeprefix("Verdict::")]
+            yield f"| {number} | `{code}` | {verdict} | {EXITS[exits.get(code, exits['default'])]} |"
+
+
+def wire_table():
+    """The methods, messages and fields whose comments name a code."""
+    places = {code: [] for code in CODES}
+    for file in descriptors():
+        comments = Comments(file)
+        named = [(f"`{method.name}`", service.name, comments.of(6, i, 2, j))
+                 for i, service in enumerate(file.service) for j, method in enumerate(service.method)]
+        for i, message in enumerate(file.message_type):
+            named.append((f"`{message.name}`", message.name, comments.of(4, i)))
+            named += [(f"`{message.name}.{field.name}`", message.name, comments.of(4, i, 2, j)) for j, field in enumerate(message.field)]
+        for what, heading, comment in named:
+            for code in set(re.findall(r"\b[A-Z_]{5,}\b", comment)) & set(CODES):
+                places[code].append(f"[{what}](proto.md#{heading.lower()})")
+    yield from ("| code | named by |", "|---|---|")
+    yield from (f"| `{code}` | {', '.join(places[code])} |" for code in CODES if places[code])
+
+
+def errors_page(_):
+    text = (REFERENCE / "errors.md").read_text(encoding="utf-8")
+    for name, make in (("codes", codes_table), ("wire", wire_table)):
+        begin, end = f"<!-- {name}: written by tools/generate_reference.py -->\n", f"<!-- end of {name} -->\n"
+        head, _, rest = text.partition(begin)
+        if end not in rest:
+            sys.exit(f"generate_reference.py: docs/reference/errors.md has no place for the table of {name}")
+        text = head + begin + "".join(line + "\n" for line in make()) + rest[rest.index(end):]
+    return text
+
+
+PAGES = {"metrics.md": metrics_page, "proto.md": proto_page, "errors.md": errors_page}
 
 
 def main():

@@ -1,5 +1,8 @@
 # Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 """Docs are true: their command blocks run and print what they say, their links lead somewhere, generated pages are as generated."""
+import argparse
+import contextlib
+import io
 import pathlib
 import re
 import sys
@@ -9,6 +12,7 @@ import unittest
 from cluster import BUILD, SOURCE, Cluster
 
 sys.path.insert(0, str(pathlib.Path(SOURCE) / "tools"))
+import demo
 import generate_reference
 import run_docs
 
@@ -17,14 +21,7 @@ PROGRAMS = pathlib.Path(BUILD).resolve() / "bin"
 MUST_RUN = ("README.md", "docs/tutorial.md", "docs/how-to/run-a-cluster.md", "docs/how-to/size-a-table.md", "docs/how-to/watch-it.md",
             "docs/how-to/measure-speed.md", "docs/how-to/link-the-client.md", "docs/how-to/checkpoints.md", "docs/how-to/upgrade.md",
             "docs/how-to/restore-after-a-crash.md", "docs/coming-from/torch-embedding.md", "docs/reference/errors.md")
-# Where errors are made that reach whoever calls a server, the client library or the command line.
-ERROR_SOURCES = ("server", "client", "common")
-# As gRPC has them; docs/reference/errors.md has a row for each that is made, with its number.
-CODES = ("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
-         "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS",
-         "UNAUTHENTICATED")
 HIDDEN_COMMANDS = {"config reference"}  # for whoever changes Rowhouse, so not in cli.md
-OF_GRPC = {"CANCELLED", "UNKNOWN", "DEADLINE_EXCEEDED"}  # gRPC makes them, whoever else does
 
 
 class Pages(unittest.TestCase):
@@ -66,15 +63,12 @@ class Pages(unittest.TestCase):
                 self.assertEqual(written, make(pathlib.Path(BUILD)), "run tools/generate_reference.py")
 
     def test_errors_page_has_every_code(self):
+        """The table that is written by hand beside the one that is not."""
         page = (ROOT / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
         rows = [(int(number), code) for number, code in re.findall(r"^\| (\d+) ([A-Z_]+) \|", page, re.M)]
-        made = set()
-        for folder in ERROR_SOURCES:
-            for source in (path for kind in ("*.cc", "*.h") for path in (ROOT / folder).rglob(kind)):
-                made.update(re.findall(r"\babsl::([A-Z]\w+)Error\(", source.read_text(encoding="utf-8")))
-        codes = {re.sub(r"(?<!^)([A-Z])", r"_\1", name).upper() for name in made}
-        self.assertGreater(len(codes), 12)
-        self.assertEqual(rows, [(number, code) for number, code in enumerate(CODES) if code in codes | OF_GRPC])
+        made = generate_reference.codes_made()
+        self.assertGreater(len(made), 12)
+        self.assertEqual(rows, [(number, code) for number, code in enumerate(generate_reference.CODES) if code in made])
 
     def test_names_of_client_and_commands_exist(self):
         header = (ROOT / "client" / "cpp" / "include" / "rowhouse" / "client.h").read_text(encoding="utf-8")
@@ -87,6 +81,24 @@ class Pages(unittest.TestCase):
             self.assertEqual(set(re.findall(r"`Client::(\w+)", prose)) - methods, set(), page)
             named = {" ".join(words) for words in re.findall(r"`rowhouse ([a-z]+) ([a-z][a-z-]*)", prose) if words[0] in groups}
             self.assertEqual(named - commands - HIDDEN_COMMANDS, set(), page)
+
+    def test_recording_of_the_demo(self):
+        """README.md shows the figures of one run, of minutes; all but the figures is what the demo prints."""
+        (block,) = [block for block in run_docs.read_blocks(ROOT / "README.md")[0] if block.language == "text"]
+        storage = {"stored_rows": 1, "stored_bytes": 5 << 30, "spill_read_share": 0.5, "pulled_rows": 1, "spill_disk_bytes": 2 << 30,
+                   "log_disk_bytes": 1 << 20}
+        trained = {"test": {"auc": 0.8}, "storage": storage, "samples_per_second": 1, "ms_per_iteration": 1.0, "wait_share": 0.5,
+                   "train_seconds": 1, "test_seconds": 1}
+        run = {"rowhouse": trained, "twin": trained, "control": dict(trained, test={"auc": 0.6}), "bayes_auc": 0.9, "peaks": [1 << 20] * 3,
+               "stop_problems": [], "data_was_there": False, "start_seconds": 1.0, "oracle_seconds": 1.0}
+        flags = argparse.Namespace(quick=False, data=None, servers=3, memory_budget=128 << 20)
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            demo.print_figures(flags, run, demo.check_promises(flags, run))
+
+        def without_figures(lines):
+            return [re.sub(r"[\d.]*\d", "N", line) for line in lines]
+        self.assertEqual(without_figures(block.lines), without_figures(printed.getvalue().strip("\n").splitlines()))
 
     def test_columns_of_the_recording(self):
         """docs/how-to/watch-it.md shows three servers under a load that no test makes; its columns are those that the program prints."""
