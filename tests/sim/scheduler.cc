@@ -2,8 +2,10 @@
 #include "tests/sim/scheduler.h"
 
 #include <cstring>
+#include <utility>
 
 #include "common/mix64.h"
+#include "tests/sim/context.h"
 #include "tests/sim/raw_calls.h"
 #include "tests/sim/sim_thread.h"
 #include "tests/sim/trace.h"
@@ -28,6 +30,7 @@ struct State {
   SimThread* blocked[kMaxThreads];
   size_t blocked_count = 0;
   int64_t next_deadline = kForever;  // no blocked thread's is earlier
+  SimThread* printing = nullptr;     // who lets each thread print its stack and go back there
 };
 State state;
 thread_local SimThread* self = nullptr;
@@ -78,21 +81,37 @@ SimThread* Choose(Point point) {
   return thread;
 }
 
-void Park(SimThread* thread) {
-  while (__atomic_load_n(&thread->go, __ATOMIC_ACQUIRE) == 0) RawFutexWait(&thread->go, 0);
-  __atomic_store_n(&thread->go, 0, __ATOMIC_RELAXED);
-  if (thread->after == nullptr) return;
-  // The thread before has ended its work: it ends altogether, with the destructors of its own variables,
-  // before anything else happens.
-  SimThread* const ended = thread->after;
-  thread->after = nullptr;
-  while (RawCall(SYS_tgkill, RawCall(SYS_getpid), ended->kernel_id, 0) == 0) RawCall(SYS_sched_yield);
+// The C library's word for the thread in the kernel, which the kernel clears, and wakes who waits for it,
+// when the thread is gone: what pthread_join waits for. It is somewhere in what the handle points to.
+uint32_t* KernelIdOf(const SimThread& thread) {
+  constexpr size_t kMostWords = 512;
+  auto* const words = reinterpret_cast<uint32_t*>(thread.handle);
+  for (size_t i = 0; i < kMostWords; ++i) {
+    if (words[i] == static_cast<uint32_t>(thread.kernel_id)) return &words[i];
+  }
+  Fail("the C library keeps its threads in another way");
+}
+
+// `ended` has done its work: its own thread of the kernel ends it altogether, with the destructors of its own
+// variables, before anything else happens.
+void EndOf(SimThread* ended) {
+  uint32_t* const id = KernelIdOf(*ended);
+  const auto kernel_id = static_cast<uint32_t>(ended->kernel_id);
+  __atomic_store_n(&ended->go, 1, __ATOMIC_RELEASE);
+  RawFutexWake(&ended->go);
+  // Not a private futex: the kernel's own wake is none.
+  while (__atomic_load_n(id, __ATOMIC_ACQUIRE) == kernel_id)
+    RawCall(SYS_futex, reinterpret_cast<long>(id), FUTEX_WAIT, kernel_id);
   if (ended->detached) Real<int(pthread_t, void**)>("pthread_join")(ended->handle, nullptr);
 }
 
-void Unpark(SimThread* thread) {
-  __atomic_store_n(&thread->go, 1, __ATOMIC_RELEASE);
-  RawFutexWake(&thread->go);
+// Where a thread goes on after others have run.
+void Resumed() {
+  while (state.printing != nullptr) {
+    PrintOwnStack();
+    SwitchContext(&self->context, state.printing->context);
+  }
+  if (self->after != nullptr) EndOf(std::exchange(self->after, nullptr));
 }
 
 // The caller is among the runnable or the blocked ones.
@@ -100,22 +119,38 @@ void SwitchAway(Point point) {
   SimThread* const next = Choose(point);
   if (next == self) return;
   ++state.counts.switches;
-  Unpark(next);
-  Park(self);
+  SwitchContext(&self->context, next->context);
+  Resumed();
 }
 
-void* RunThread(void* argument) {
+// The thread's work, on its own stack and with its own variables, but not in its own thread of the kernel.
+[[noreturn]] void Work(void* argument) {
   SimThread* const thread = static_cast<SimThread*>(argument);
   self = thread;
-  thread->kernel_id = static_cast<int>(RawCall(SYS_gettid));
-  Park(thread);
+  thread->begun = true;
+  Resumed();
   thread->result = thread->start(thread->argument);
   thread->ended = true;
   Wake(thread, SIZE_MAX);
   ending = true;
   SimThread* const next = Choose(Point::kEnd);
   next->after = thread;
-  Unpark(next);
+  SwitchContext(&thread->context, next->context);
+  Fail("a thread that has ended goes on");
+}
+
+// In the thread's own thread of the kernel, which waits meanwhile: below what it uses for that is the stack
+// of its work.
+void* RunThread(void* argument) {
+  constexpr size_t kOwnBytes = 64 << 10;  // signals come here too
+  SimThread* const thread = static_cast<SimThread*>(argument);
+  thread->kernel_id = static_cast<int>(RawCall(SYS_gettid));
+  const auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+  thread->context = MakeContext(reinterpret_cast<void*>((here - kOwnBytes) & ~uintptr_t{15}), ThreadPointer(),
+                                Work, thread);
+  __atomic_store_n(&thread->born, 1, __ATOMIC_RELEASE);
+  RawFutexWake(&thread->born);
+  while (__atomic_load_n(&thread->go, __ATOMIC_ACQUIRE) == 0) RawFutexWait(&thread->go, 0);
   return thread->result;
 }
 
@@ -147,6 +182,8 @@ void Begin(const SchedulerOptions& options) {
   SimThread& first = state.threads[state.created++];
   first.handle = pthread_self();
   first.kernel_id = static_cast<int>(RawCall(SYS_gettid));
+  first.context.thread_pointer = ThreadPointer();
+  first.begun = true;
   std::strcpy(first.name, "first");
   self = &first;
   state.counts.threads = 1;
@@ -223,6 +260,7 @@ int CreateThread(pthread_t* handle, const pthread_attr_t* attributes, void* (*st
   using Create = int(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
   const int failed = Real<Create>("pthread_create")(&thread.handle, attributes, RunThread, &thread);
   if (failed != 0) Fail("a thread cannot be created");
+  while (__atomic_load_n(&thread.born, __ATOMIC_ACQUIRE) == 0) RawFutexWait(&thread.born, 0);
   *handle = thread.handle;
   ++state.counts.threads;
   AddRunnable(&thread);
@@ -260,7 +298,18 @@ void Note(const char* what, uint64_t a, uint64_t b) {
 }
 
 void Fail(const char* why) {
-  PrintThreads(why, state.options.seed, state.now, state.threads, state.created, self);
+  PrintWhy(why, state.options.seed, state.now);
+  state.printing = self;
+  for (size_t i = 0; i < state.created; ++i) {
+    const SimThread& thread = state.threads[i];
+    if (thread.ended) continue;
+    PrintThread(thread, &thread == self);
+    if (&thread == self) {
+      PrintOwnStack();
+    } else if (thread.begun && self != nullptr) {
+      SwitchContext(&self->context, thread.context);
+    }
+  }
   RawCall(SYS_exit_group, 1);
   __builtin_unreachable();
 }

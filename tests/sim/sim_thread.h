@@ -6,10 +6,14 @@
 
 #include <cstdint>
 
+#include "tests/sim/context.h"
+
 namespace rowhouse::sim {
 
 struct SimThread {
-  uint32_t go = 0;  // set by the thread before it, when it is this one's turn
+  Context context;    // where it stands while others run
+  uint32_t born = 0;  // its context is there
+  uint32_t go = 0;    // its work is done: its own thread of the kernel may end it
   int number = 0;
   int kernel_id = 0;
   pthread_t handle = 0;
@@ -17,7 +21,7 @@ struct SimThread {
   void* (*start)(void*) = nullptr;
   void* argument = nullptr;
   void* result = nullptr;
-  bool ended = false, joined = false, detached = false;
+  bool begun = false, ended = false, joined = false, detached = false;
   const void* key = nullptr;  // what it waits for
   uint32_t bits = 0;
   int64_t deadline = 0;

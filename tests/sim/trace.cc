@@ -2,19 +2,14 @@
 #include "tests/sim/trace.h"
 
 #include <execinfo.h>
-#include <signal.h>
 
 #include <cinttypes>
 #include <cstdio>
-#include <cstring>
 
 #include "tests/sim/raw_calls.h"
 
 namespace rowhouse::sim {
 namespace {
-
-constexpr int kStackSignal = SIGUSR2;
-uint32_t stack_printed = 0;
 
 void Print(int file, const char* text, int size) {
   RawCall(SYS_write, file, reinterpret_cast<long>(text), size);
@@ -44,17 +39,6 @@ const char* PointName(Point point) {
   return "?";
 }
 
-void PrintOwnStack() {
-  void* frames[48];
-  const int count = backtrace(frames, 48);
-  backtrace_symbols_fd(frames, count, 2);
-}
-
-void OnStackSignal(int) {
-  PrintOwnStack();
-  __atomic_store_n(&stack_printed, 1, __ATOMIC_RELEASE);
-}
-
 }  // namespace
 
 void TraceStep(int file, uint64_t step, int64_t now, const SimThread& next, Point point) {
@@ -72,33 +56,25 @@ void TraceNote(int file, uint64_t step, const SimThread* thread, const char* wha
   Print(file, line, size);
 }
 
-void PrintThreads(const char* why, uint64_t seed, int64_t now, SimThread* threads, size_t count,
-                  const SimThread* running) {
+void PrintWhy(const char* why, uint64_t seed, int64_t now) {
   char line[512];
-  int size = std::snprintf(line, sizeof(line), "seed %" PRIu64 ", after %.6f s of its time: %s\n", seed,
-                           static_cast<double>(now - kFirstNanos) * 1e-9, why);
+  const int size = std::snprintf(line, sizeof(line), "seed %" PRIu64 ", after %.6f s of its time: %s\n", seed,
+                                 static_cast<double>(now - kFirstNanos) * 1e-9, why);
   Print(2, line, size < 512 ? size : 511);
-  struct sigaction action;
-  std::memset(&action, 0, sizeof(action));
-  action.sa_handler = OnStackSignal;
-  sigaction(kStackSignal, &action, nullptr);
-  for (size_t i = 0; i < count; ++i) {
-    const SimThread& thread = threads[i];
-    if (thread.ended) continue;
-    size = std::snprintf(line, sizeof(line), "thread %d %s%s, waits for %p until %.6f\n", thread.number,
-                         thread.name, &thread == running ? " (this one)" : "", thread.key,
-                         static_cast<double>(thread.deadline - kFirstNanos) * 1e-9);
-    Print(2, line, size);
-    if (&thread == running) {
-      PrintOwnStack();
-      continue;
-    }
-    if (thread.kernel_id == 0) continue;  // it has not come to its first step
-    stack_printed = 0;
-    if (RawCall(SYS_tgkill, RawCall(SYS_getpid), thread.kernel_id, kStackSignal) != 0) continue;
-    for (int spin = 0; spin < 1'000'000 && __atomic_load_n(&stack_printed, __ATOMIC_ACQUIRE) == 0; ++spin)
-      RawCall(SYS_sched_yield);
-  }
+}
+
+void PrintThread(const SimThread& thread, bool running) {
+  char line[160];
+  const int size = std::snprintf(line, sizeof(line), "thread %d %s%s, waits for %p until %.6f\n",
+                                 thread.number, thread.name, running ? " (this one)" : "", thread.key,
+                                 static_cast<double>(thread.deadline - kFirstNanos) * 1e-9);
+  Print(2, line, size);
+}
+
+void PrintOwnStack() {
+  void* frames[48];
+  const int count = backtrace(frames, 48);
+  backtrace_symbols_fd(frames, count, 2);
 }
 
 }  // namespace rowhouse::sim

@@ -12,8 +12,9 @@ namespace rowhouse::sim {
 
 void TraceStep(int file, uint64_t step, int64_t now, const SimThread& next, Point point);
 void TraceNote(int file, uint64_t step, const SimThread* thread, const char* what, uint64_t a, uint64_t b);
-// To stderr: why, the seed, and for each thread that has not ended what it waits for and its stack.
-void PrintThreads(const char* why, uint64_t seed, int64_t now, SimThread* threads, size_t count,
-                  const SimThread* running);
+// To stderr: why a run ends badly; a thread and what it waits for; where the caller stands.
+void PrintWhy(const char* why, uint64_t seed, int64_t now);
+void PrintThread(const SimThread& thread, bool running);
+void PrintOwnStack();
 
 }  // namespace rowhouse::sim
