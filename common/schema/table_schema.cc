@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "common/nearest_word.h"
+#include "common/schema/fixed_fields.h"
 #include "common/status_macros.h"
 
 namespace rowhouse {
@@ -55,12 +56,6 @@ absl::Status ValidateInitializer(const InitializerSpec& initializer) {
                                                    ", their difference must be a finite float32"));
   }
   return absl::OkStatus();
-}
-
-absl::Status FixedField(const TableSchema& table, absl::string_view field) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("table ", table.name, ": ", field,
-                   " is fixed when the table is created; create another table to change it"));
 }
 
 }  // namespace
@@ -119,26 +114,11 @@ absl::Status ValidateSchema(const TableSchema& schema) {
 
 absl::Status ValidateAlter(const TableSchema& before, const TableSchema& after) {
   RH_RETURN_IF_ERROR(ValidateSchema(after));
-  if (after.name != before.name) return FixedField(before, "name");
-  if (after.table_id != before.table_id) return FixedField(before, "table_id");
-  if (after.dim != before.dim) return FixedField(before, "dim");
-  if (after.weight_type != before.weight_type) return FixedField(before, "weight_type");
-  if (after.optimizer.kind != before.optimizer.kind) return FixedField(before, "optimizer.kind");
-  if (after.optimizer.initial_accumulator != before.optimizer.initial_accumulator) {
-    return FixedField(before, "optimizer.initial_accumulator");
-  }
-  if (after.initializer != before.initializer) return FixedField(before, "initializer");
-  if (after.seed != before.seed) return FixedField(before, "seed");
-  if (after.unseen_policy != before.unseen_policy) return FixedField(before, "unseen_policy");
-  if (after.num_rows != before.num_rows) return FixedField(before, "num_rows");
-  if (after.padding_id != before.padding_id) return FixedField(before, "padding_id");
-  if (after.track_last_push_time != before.track_last_push_time)
-    return FixedField(before, "track_last_push_time");
-  // Volatile rows have no log to come back from, and no place in spill that a restart keeps.
-  if ((after.durability == Durability::kVolatile) != (before.durability == Durability::kVolatile)) {
-    return FixedField(before, "durability (to or from volatile)");
-  }
-  return absl::OkStatus();
+  const std::string different = DifferentFixedFields(before, after);
+  if (different.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("table ", before.name, ": ", different,
+                   "; that is fixed when a table is created: create another table to change it"));
 }
 
 }  // namespace rowhouse

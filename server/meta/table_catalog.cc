@@ -13,6 +13,7 @@
 #include "common/failpoint.h"
 #include "common/limits.h"
 #include "common/logging.h"
+#include "common/schema/fixed_fields.h"
 #include "common/schema/schema_proto.h"
 #include "common/status_macros.h"
 
@@ -103,17 +104,14 @@ absl::StatusOr<CreatedTable> TableCatalog::CreateTable(const TableSchema& asked,
         std::find_if(tables.kvs.begin(), tables.kvs.end(), [&](const auto& kv) { return kv.key == key; });
     if (existing != tables.kvs.end()) {
       RH_ASSIGN_OR_RETURN(TableSchema schema, ParseSchema(key, existing->value));
-      if (!if_not_exists) {
-        return absl::AlreadyExistsError(
-            absl::StrCat("table \"", asked.name, "\" exists with table_id ", schema.table_id));
-      }
       TableSchema same_ids = asked;
       same_ids.table_id = schema.table_id;
       same_ids.version = schema.version;
-      const absl::Status equal = ValidateAlter(schema, same_ids);
-      if (!equal.ok()) {
-        return absl::AlreadyExistsError(
-            absl::StrCat("table \"", asked.name, "\" exists with another schema: ", equal.message()));
+      const std::string different = DifferentFixedFields(schema, same_ids);
+      if (!if_not_exists || !different.empty()) {
+        return absl::AlreadyExistsError(absl::StrCat(
+            "table \"", asked.name, "\" exists with table_id ", schema.table_id,
+            different.empty() ? " and this schema" : absl::StrCat(" and another schema: ", different)));
       }
       // Its creator may have died before every server had it. A server that is down catches up before it is
       // ready.

@@ -8,6 +8,7 @@
 #include "client/cpp/src/client_impl.h"
 #include "client/cpp/src/methods.h"
 #include "client/cpp/src/table_spec.h"
+#include "common/schema/fixed_fields.h"
 #include "common/schema/schema_proto.h"
 #include "common/status_macros.h"
 #include "rowhouse/v1/admin_service.pb.h"
@@ -112,10 +113,11 @@ absl::StatusOr<Table> ClientImpl::OpenOrCreateTable(const TableSpec& spec) {
   if (!there.ok()) return there.status();
   wanted.table_id = there->table_id;
   wanted.version = there->version;
-  absl::Status same = ValidateAlter(*there, wanted);
-  if (!same.ok()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("table '", spec.name, "' exists and is another: ", same.message()));
+  const std::string different = DifferentFixedFields(*there, wanted);
+  if (!different.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat("table '", spec.name,
+                                                      "' exists and is another: ", different,
+                                                      "; ask for what is there, or take another name"));
   }
   return MakeTable(*there);
 }

@@ -186,6 +186,21 @@ TEST_F(LocalClient, TablesAreAlteredListedAndDropped) {
   EXPECT_EQ(client->OpenTable("item").status().code(), absl::StatusCode::kNotFound);
 }
 
+TEST_F(LocalClient, AnotherTableOfTheNameIsToldWithBothValuesOfEachField) {
+  auto client = Connect();
+  ASSERT_NE(client, nullptr);
+  ASSERT_TRUE(client->CreateTable({.name = "user", .dim = 32, .optimizer = Adagrad(0.5f)}).ok());
+  const absl::Status other =
+      client->OpenOrCreateTable({.name = "user", .dim = 16, .optimizer = Sgd(0.5f), .seed = 7}).status();
+  EXPECT_EQ(other.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(other.message()),
+              HasSubstr("table 'user' exists and is another: dim is 32, asked for is 16; optimizer.kind is "
+                        "adagrad, asked for is sgd; "));
+  EXPECT_THAT(std::string(other.message()), HasSubstr("; seed is 0, asked for is 7; "));
+  EXPECT_TRUE(client->OpenOrCreateTable({.name = "user", .dim = 32, .optimizer = Adagrad(0.25f)}).ok())
+      << "a learning rate may change";
+}
+
 TEST(Local, ATemporaryDirectoryIsRemovedAtTheEnd) {
   auto count = [] {
     int found = 0;

@@ -163,7 +163,11 @@ TEST_F(TableCatalogTest, IfNotExistsGivesTheSameTableAndRefusesAnother) {
   other_dim.dim = 8;
   const auto refused = catalog().CreateTable(other_dim, true);
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kAlreadyExists);
-  EXPECT_TRUE(absl::StrContains(refused.status().message(), "dim")) << refused.status();
+  const std::string other = "table \"a\" exists with table_id 1 and another schema: dim is 4, asked for is 8";
+  EXPECT_EQ(refused.status().message(), other);
+  EXPECT_EQ(catalog().CreateTable(other_dim, false).status().message(), other);
+  EXPECT_EQ(catalog().CreateTable(Schema("a"), false).status().message(),
+            "table \"a\" exists with table_id 1 and this schema");
 }
 
 TEST_F(TableCatalogTest, IfNotExistsAnswersWhileAServerIsDown) {
