@@ -45,18 +45,36 @@ std::string CellText(const Json& cell, Unit unit, const char* none) {
   return out;
 }
 
+std::string WithoutHeader(const std::string& table) { return table.substr(table.find('\n') + 1); }
+
+// Name and value in a line.
+std::vector<std::vector<std::string>> FieldsOf(const std::vector<std::string>& names,
+                                               const std::vector<std::string>& row) {
+  std::vector<std::vector<std::string>> lines;
+  for (size_t i = 0; i < row.size(); ++i) lines.push_back({names[i], row[i]});
+  return lines;
+}
+
 // One line for each cell, an empty one between rows.
-std::string Upright(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows,
-                    const char* between) {
+std::string Upright(const std::vector<std::string>& header,
+                    const std::vector<std::vector<std::string>>& rows) {
   std::string out;
   for (const auto& row : rows) {
-    if (!out.empty()) out += between;
-    std::vector<std::vector<std::string>> lines;
-    for (size_t i = 0; i < row.size(); ++i) lines.push_back({header[i], row[i]});
-    const std::string block = FormatTable({"", ""}, lines);
-    out += block.substr(block.find('\n') + 1);
+    if (!out.empty()) out += '\n';
+    out += WithoutHeader(FormatTable({"", ""}, FieldsOf(header, row)));
   }
   return out;
+}
+
+// One line for each column, with the cells of all rows.
+std::string Transposed(const std::vector<std::string>& header,
+                       const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::vector<std::string>> lines;
+  for (size_t c = 0; c < header.size(); ++c) {
+    lines.push_back({header[c]});
+    for (const auto& row : rows) lines.back().push_back(row[c]);
+  }
+  return WithoutHeader(FormatTable(std::vector<std::string>(rows.size() + 1), lines));
 }
 
 size_t WidestLine(const std::string& text) {
@@ -77,12 +95,13 @@ std::string Table(const Listing& listing, bool wide, size_t terminal_columns) {
       rows[r].push_back(CellText(listing.rows[r][c], column.unit,
                                  listing.single && column.unit == Unit::kNone ? "none" : "-"));
   }
-  if (listing.single) return "FIELD  VALUE\n" + Upright(header, rows, "");
+  if (listing.single) return FormatTable({"FIELD", "VALUE"}, FieldsOf(header, rows.at(0)));
   std::string text = FormatTable(header, rows);
   if (!listing.header) text.erase(0, text.find('\n') + 1);
   // Lines that the terminal would break are not read as columns any more.
   if (terminal_columns == 0 || rows.empty() || WidestLine(text) <= terminal_columns) return text;
-  return Upright(header, rows, "\n");
+  const std::string transposed = Transposed(header, rows);
+  return WidestLine(transposed) <= terminal_columns ? transposed : Upright(header, rows);
 }
 
 Json ObjectOf(const Listing& listing, const std::vector<Json>& row) {
@@ -159,7 +178,7 @@ std::string Render(const Listing& listing, OutputFormat format, size_t terminal_
     case OutputFormat::kTable:
       return Table(listing, /*wide=*/false, terminal_columns);
     case OutputFormat::kWide:
-      return Table(listing, /*wide=*/true, /*terminal_columns=*/0);
+      return Table(listing, /*wide=*/true, terminal_columns);
     case OutputFormat::kJson:
       return ToJson(listing).dump(2) + "\n";
     case OutputFormat::kYaml: {

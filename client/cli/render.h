@@ -43,8 +43,9 @@ struct Listing {
   bool header = true;                   // of a table
 };
 
-// `terminal_columns`: a table that is wider is shown as one line for each cell; 0: any width is right.
-// Nothing is ever cut off. CSV is that of RFC 4180. 64-bit identities are the caller's to give as strings.
+// `terminal_columns`: a table that is wider is shown with a line for each of its columns or, where that is
+// too wide as well, for each of its cells; 0: any width is right. Nothing is ever cut off. CSV is that of RFC
+// 4180. 64-bit identities are the caller's to give as strings.
 std::string Render(const Listing& listing, OutputFormat format, size_t terminal_columns);
 
 // The same as JSON in one line: a document of a stream (ndjson).

@@ -30,7 +30,7 @@ TEST(Render, TableIsForPeople) {
 TEST(Render, WideHasEveryColumn) {
   Listing listing = Sample();
   listing.rows.erase(listing.rows.begin());
-  EXPECT_EQ(Render(listing, OutputFormat::kWide, 10), "ID  BYTES  HITS  WHY\n7   0B     -     \n");
+  EXPECT_EQ(Render(listing, OutputFormat::kWide, 0), "ID  BYTES  HITS  WHY\n7   0B     -     \n");
 }
 
 TEST(Render, JsonKeepsIdsAsTextAndNumbersRaw) {
@@ -72,6 +72,28 @@ TEST(Render, SingleIsAnObjectAndFields) {
   EXPECT_TRUE(nlohmann::json::parse(Render(listing, OutputFormat::kJson, 0)).is_object());
   EXPECT_EQ(Render(listing, OutputFormat::kTable, 0).rfind("FIELD  VALUE\nid     18446744073709551615\n", 0),
             0u);
+}
+
+TEST(Render, SinglesHeaderStandsAboveItsColumns) {
+  const Listing listing{
+      .columns = {{"name", "NAME"}, {"schema_version", "VERSION"}}, .rows = {{"user", 3}}, .single = true};
+  EXPECT_EQ(Render(listing, OutputFormat::kTable, 0),
+            "FIELD           VALUE\nname            user\nschema_version  3\n");
+}
+
+TEST(Render, ATableThatIsTooWideIsTurnedBeforeItIsSplit) {
+  Listing listing{.columns = {{"server", "SERVER"}, {"address", "ADDRESS"}, {"why", "WHY"}},
+                  .rows = {{0, "a:1", "x"}, {1, "b:2", "y"}}};
+  listing.columns[2].wide = true;
+  const std::string turned = "SERVER   0    1\nADDRESS  a:1  b:2\nWHY      x    y\n";
+  EXPECT_EQ(Render(listing, OutputFormat::kWide, 18), turned);
+  EXPECT_EQ(Render(listing, OutputFormat::kWide, 17), turned);
+  EXPECT_EQ(Render(listing, OutputFormat::kWide, 16),
+            "SERVER   0\nADDRESS  a:1\nWHY      x\n\nSERVER   1\nADDRESS  b:2\nWHY      y\n");
+  EXPECT_EQ(Render(listing, OutputFormat::kWide, 0),
+            "SERVER  ADDRESS  WHY\n0       a:1      x\n1       b:2      y\n")
+      << "no terminal";
+  EXPECT_EQ(Render(listing, OutputFormat::kWide, 20), Render(listing, OutputFormat::kWide, 0)) << "it fits";
 }
 
 TEST(Render, NarrowTerminalGetsLinesAndEveryCharacter) {
