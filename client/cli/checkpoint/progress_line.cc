@@ -14,7 +14,8 @@
 namespace rowhouse::cli {
 namespace {
 
-constexpr int kBarWidth = 28;
+constexpr int kBarWidth = 28, kLeastBar = 8;
+constexpr char kBetweenDetails[] = ", ";
 constexpr std::chrono::milliseconds kBetweenBars(100);
 constexpr std::chrono::seconds kBetweenLines(5);
 constexpr char kLineAnew[] = "\r\x1b[K";
@@ -28,13 +29,24 @@ size_t ColumnsOfStderr() {
 
 std::string BarText(const std::string& what, const std::string& stage, double part,
                     const std::string& details, size_t columns) {
-  const int full = std::clamp(static_cast<int>(part * kBarWidth), 0, kBarWidth);
-  std::string text =
-      absl::StrFormat("%s [%s%s] %3.0f%%  %s  %s", what, std::string(full, '#'),
-                      std::string(kBarWidth - full, '.'), std::clamp(part, 0.0, 1.0) * 100, stage, details);
-  // A line that the terminal breaks could not be drawn over.
-  if (columns > 1 && text.size() >= columns) text.resize(columns - 1);
-  return text;
+  const auto text = [&](int bar, const std::string& told) {
+    const int full = std::clamp(static_cast<int>(part * bar), 0, bar);
+    return absl::StrFormat("%s%s %3.0f%%  %s  %s", what,
+                           bar == 0 ? ""
+                                    : absl::StrCat(" [", std::string(static_cast<size_t>(full), '#'),
+                                                   std::string(static_cast<size_t>(bar - full), '.'), "]"),
+                           std::clamp(part, 0.0, 1.0) * 100, stage, told);
+  };
+  // A line that the terminal breaks could not be drawn over, and its last column may break it.
+  const size_t most = columns > 1 ? columns - 1 : std::string::npos;
+  std::string told = details;
+  while (!told.empty() && text(kLeastBar, told).size() > most) {
+    const size_t last = told.rfind(kBetweenDetails);
+    told.resize(last == std::string::npos ? 0 : last);
+  }
+  const size_t least = text(kLeastBar, told).size();
+  if (least > most) return text(0, told).substr(0, most);
+  return text(kLeastBar + static_cast<int>(std::min<size_t>(kBarWidth - kLeastBar, most - least)), told);
 }
 
 ProgressLine::ProgressLine(std::string what)

@@ -28,7 +28,8 @@ class ProgressLine {
   bool visible_ = false;
 };
 
-// "what [####....]  42%  image  details", cut to `columns` (0: any width). Pure.
+// "what [####....]  42%  image  details" in less than `columns` (0: any width): with a shorter bar, then with
+// fewer details ("first, second, third": the last go first), then without a bar. Pure.
 std::string BarText(const std::string& what, const std::string& stage, double part,
                     const std::string& details, size_t columns);
 

@@ -107,7 +107,26 @@ TEST(BarText, FitsTheTerminal) {
             "x [##############..............]  50%  image  details");
   EXPECT_EQ(BarText("x", "image", 2, "", 0).substr(0, 38), "x [############################] 100% ")
       << "an estimate was low";
-  EXPECT_EQ(BarText("x", "image", 0.5, "details", 20).size(), 19u);
+  EXPECT_EQ(BarText("x", "image", 0.5, "details", 20), "x  50%  image  ");
+  EXPECT_EQ(BarText("x", "image", 0.5, "details", 10), "x  50%  i");
+  EXPECT_EQ(BarText("x", "image", 0.5, "details", 41), "x [#######........]  50%  image  details")
+      << "one column stays free";
+}
+
+TEST(BarText, TheBarGetsShorterBeforeDetailsGoAndTheLastGoFirst) {
+  const std::string what = "checkpoint 20260102-030405";
+  const std::string details = "12345678 of 20000000 rows, 1.2GiB written, 123456 rows/s";
+  const auto text = [&](size_t columns) { return BarText(what, "image", 0.5, details, columns); };
+  EXPECT_EQ(text(0),
+            what +
+                " [##############..............]  50%  image  12345678 of 20000000 rows, 1.2GiB written, "
+                "123456 rows/s");
+  EXPECT_EQ(text(110), what +
+                           " [#####.....]  50%  image  12345678 of 20000000 rows, 1.2GiB written, "
+                           "123456 rows/s");
+  EXPECT_EQ(text(80), what + " [#####......]  50%  image  12345678 of 20000000 rows");
+  EXPECT_EQ(text(60), what + " [########........]  50%  image  ");
+  for (size_t columns = 2; columns < 160; ++columns) EXPECT_LT(text(columns).size(), columns);
 }
 
 }  // namespace
