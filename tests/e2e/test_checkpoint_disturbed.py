@@ -1,6 +1,7 @@
 # Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 """Checkpoints that are interrupted, whose servers are killed in each of their phases, and those of a schedule."""
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -146,6 +147,21 @@ class Disturbed(unittest.TestCase):
         self.assertEqual(self.cluster.job()["phase"], "cancelled")
         self.client.call(self.client.servers[2].Push, half[2])
 
+    def test_ctrl_c_during_verify_changes_nothing(self):
+        before = tree(self.cluster.folder("good"))
+        reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        os.write(writer, b"x" * 4096)  # it is full: whoever tells how far it is waits
+        process = subprocess.Popen([ROWHOUSE, "checkpoint", "verify", "good", "--directory", os.path.dirname(self.cluster.folder("good"))],
+                                   stdout=subprocess.PIPE, stderr=writer, text=True, preexec_fn=_die_with_parent)
+        os.close(writer)
+        wait_until(lambda: writes_to_stderr(process.pid) or process.poll() is not None, "it to tell that it reads", 60)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+        os.close(reader)
+        self.assertEqual((process.returncode, out), (-signal.SIGINT, ""))
+        self.assertEqual(tree(self.cluster.folder("good")), before)
+
     def test_cancelled_by_a_command(self):
         service, _ = self.begin(wait_for_cut=True)
         self.await_phase(service, [WAITING])
@@ -223,6 +239,25 @@ class Schedule(unittest.TestCase):
             self.assertIn("by-hand", cluster.names(), "it is not one of the schedule's")
             for name in scheduled():
                 cluster.checkpoint("verify", name)
+
+
+def tree(folder):
+    """Path -> size and time of change of all files below."""
+    found = {}
+    for directory, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(directory, name)
+            found[path] = (os.stat(path).st_size, os.stat(path).st_mtime_ns)
+    return found
+
+
+def writes_to_stderr(pid):
+    """Whether the process waits in a call on its stderr."""
+    try:
+        with open(f"/proc/{pid}/syscall", encoding="ascii") as call:
+            return call.read().split()[1:2] == ["0x2"]
+    except OSError:  # it ended
+        return False
 
 
 if __name__ == "__main__":

@@ -258,23 +258,42 @@ class BadInput(unittest.TestCase):
         process.stderr.close()
 
     def test_ctrl_c_during_dump_leaves_no_file(self):
-        with tempfile.TemporaryDirectory() as directory:
-            fifo = os.path.join(directory, "big.csv.tmp")
-            os.mkfifo(fifo)  # what the dump writes to blocks it until somebody reads
-            held = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-            self.addCleanup(os.close, held)
-            process = subprocess.Popen([ROWHOUSE, "table", "dump", "big", "--format", "csv", "-o", os.path.join(directory, "big.csv"),
-                                        "--address", self.cluster.addresses[0]], stderr=subprocess.PIPE, text=True, preexec_fn=_die_with_parent)
-            wait_until(lambda: has_open(process.pid, fifo) or process.poll() is not None, "the dump to write", BOUND_SECONDS)
-            self.assertIsNone(process.poll(), "it ended before it was interrupted")
-            with open(fifo, "rb") as reader:
-                reader.read(10)
-                process.send_signal(signal.SIGINT)
-                while reader.read(65536):
-                    pass
-            self.assertEqual(process.wait(timeout=30), -signal.SIGINT)
-            process.stderr.close()
-            self.assertEqual(os.listdir(directory), [])
+        for form, name, file in (("csv", "big.csv", "big.csv"), ("npy", "big", "big.rows.npy")):
+            with tempfile.TemporaryDirectory() as directory:
+                fifo = os.path.join(directory, file + ".tmp")
+                os.mkfifo(fifo)  # what the dump writes to blocks it until somebody reads
+                held = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+                self.addCleanup(os.close, held)
+                process = subprocess.Popen([ROWHOUSE, "table", "dump", "big", "--format", form, "-o", os.path.join(directory, name),
+                                            "--address", self.cluster.addresses[0]], stderr=subprocess.PIPE, text=True, preexec_fn=_die_with_parent)
+                wait_until(lambda: has_open(process.pid, fifo) or process.poll() is not None, "the dump to write", BOUND_SECONDS)  # noqa: B023
+                self.assertIsNone(process.poll(), "it ended before it was interrupted")
+                with open(fifo, "rb") as reader:
+                    reader.read(10)
+                    process.send_signal(signal.SIGINT)
+                    while reader.read(65536):
+                        pass
+                self.assertEqual(process.wait(timeout=30), -signal.SIGINT)
+                process.stderr.close()
+                self.assertEqual(os.listdir(directory), [], "the files of ids and of rows")
+
+    def test_ctrl_c_during_digest_prints_none(self):
+        def scans():
+            return sum(count for name, count in self.cluster.metrics(0).items()
+                       if name.startswith("rowhouse_requests_total") and 'method="Scan"' in name)
+        before = scans()
+        stopped = self.cluster.processes[1]
+        stopped.send_signal(signal.SIGSTOP)  # whoever asks it waits
+        try:
+            process = subprocess.Popen([ROWHOUSE, "table", "digest", "big", "--address", self.cluster.addresses[0]], stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, text=True, preexec_fn=_die_with_parent)
+            wait_until(lambda: scans() > before or process.poll() is not None, "the rows of server 0 to be read", BOUND_SECONDS)
+            process.send_signal(signal.SIGINT)
+            out, error = process.communicate(timeout=30)
+            self.assertEqual((process.returncode, out), (-signal.SIGINT, ""), error)
+        finally:
+            stopped.send_signal(signal.SIGCONT)
+        self.assertRegex(self.cli("table", "digest", "big").stdout, "^[0-9a-f]{64} ")
 
     def test_ctrl_c_ends_what_waits_for_a_server(self):
         port = free_ports(1)[0]
@@ -319,25 +338,6 @@ class BadInput(unittest.TestCase):
             run(ROWHOUSE, "cluster", "down", "--dir", where, "--delete-data", "--yes")
             self.assertEqual(commands_with(where), [])
 
-    def test_what_is_no_plain_file_is_written_and_not_replaced(self):
-        with tempfile.TemporaryDirectory() as directory:
-            fifo, link, target = (os.path.join(directory, name) for name in ("fifo", "link", "target.csv"))
-            os.mkfifo(fifo)
-            process = subprocess.Popen([ROWHOUSE, "table", "dump", "big", "--format", "csv", "-o", fifo, "--address", self.cluster.addresses[0]],
-                                       preexec_fn=_die_with_parent)
-            with open(fifo, "rb") as reader:
-                lines = reader.read().count(b"\n")
-            self.assertEqual(process.wait(timeout=30), 0)
-            self.assertEqual(lines, self.ROWS + 1)
-            os.symlink("target.csv", link)
-            self.cli("table", "dump", "big", "--format", "csv", "-o", link)
-            self.assertTrue(os.path.islink(link))
-            with open(target, "rb") as dumped:
-                self.assertEqual(dumped.read().count(b"\n"), self.ROWS + 1)
-            self.assertEqual(sorted(os.listdir(directory)), ["fifo", "link", "target.csv"])
-            done = self.cli("table", "dump", "big", "--format", "csv", "-o", directory, check=False)
-            self.assertEqual(done.returncode, 1)
-            self.assertIn("is a directory", done.stderr)
     def test_a_first_cluster_up_that_fails_binds_the_next_to_nothing(self):
         with tempfile.TemporaryDirectory() as directory, socket.socket() as other:
             where = os.path.join(directory, "cluster")
@@ -361,6 +361,25 @@ class BadInput(unittest.TestCase):
             run(ROWHOUSE, "cluster", "down", "--dir", where, "--delete-data", "--yes")
             self.assertFalse(os.path.exists(where))
 
+    def test_what_is_no_plain_file_is_written_and_not_replaced(self):
+        with tempfile.TemporaryDirectory() as directory:
+            fifo, link, target = (os.path.join(directory, name) for name in ("fifo", "link", "target.csv"))
+            os.mkfifo(fifo)
+            process = subprocess.Popen([ROWHOUSE, "table", "dump", "big", "--format", "csv", "-o", fifo, "--address", self.cluster.addresses[0]],
+                                       preexec_fn=_die_with_parent)
+            with open(fifo, "rb") as reader:
+                lines = reader.read().count(b"\n")
+            self.assertEqual(process.wait(timeout=30), 0)
+            self.assertEqual(lines, self.ROWS + 1)
+            os.symlink("target.csv", link)
+            self.cli("table", "dump", "big", "--format", "csv", "-o", link)
+            self.assertTrue(os.path.islink(link))
+            with open(target, "rb") as dumped:
+                self.assertEqual(dumped.read().count(b"\n"), self.ROWS + 1)
+            self.assertEqual(sorted(os.listdir(directory)), ["fifo", "link", "target.csv"])
+            done = self.cli("table", "dump", "big", "--format", "csv", "-o", directory, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("is a directory", done.stderr)
 
     def test_wrong_words_name_the_nearest(self):
         for words, wrong, right in ((("tabel", "list"), "tabel", "table"), (("table", "lst"), "lst", "list"),
