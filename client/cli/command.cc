@@ -165,11 +165,23 @@ std::string WrongWord(const CLI::App& app, int argc, const char* const* argv) {
   return "";
 }
 
+// The command that was being parsed, as its user would ask for its help.
+std::string ParsedPath(const CLI::App& app) {
+  std::string path = app.get_name();
+  for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
+    at = at->get_subcommands().back();
+    absl::StrAppend(&path, " ", at->get_name());
+  }
+  return path;
+}
+
 // Tells what is wrong with the command line, or gives the help that was asked for.
 int ReportParse(const CLI::App& app, const CLI::ParseError& error, int argc, const char* const* argv) {
-  const std::string wrong = error.get_exit_code() == 0 ? "" : WrongWord(app, argc, argv);
-  if (wrong.empty()) return app.exit(error) == 0 ? kOk : kUsage;
-  WriteError(absl::StrCat("error: ", wrong, "\n"));
+  if (error.get_exit_code() == 0) return app.exit(error);
+  const std::string wrong = WrongWord(app, argc, argv);
+  WriteError(absl::StrCat(
+      "error: ", wrong.empty() ? absl::StrCat(error.what(), "; see ", ParsedPath(app), " --help") : wrong,
+      "\n"));
   return kUsage;
 }
 
