@@ -2,6 +2,7 @@
 #include "client/cli/command.h"
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 
@@ -11,8 +12,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/command_words.h"
-#include "client/cli/interrupt.h"
 #include "client/cli/flag_value.h"
+#include "client/cli/interrupt.h"
 #include "client/cli/output.h"
 #include "client/cli/render.h"
 #include "common/flag_checks.h"
@@ -30,6 +31,16 @@ namespace {
 constexpr absl::Duration kMinTimeout = absl::Milliseconds(1), kMaxTimeout = absl::Hours(24);
 // A call's own deadline is bounded; --timeout is also for the calls after one that was lost.
 constexpr std::chrono::seconds kLongestAttempt(limits::kMaxDeadlineSeconds);
+// How the client's lines about what it tries again begin and end. A test compares them with what it tells.
+constexpr absl::string_view kNoAnswerYet = "no server answers yet: ", kTryingAgain = "; trying again in ";
+
+// Tells stderr what is waited for, once: whoever waits wants to know, and not at every attempt.
+std::function<void(const std::string&)> TellFirstWait(const std::string& timeout) {
+  return [timeout, told = std::make_shared<std::atomic<bool>>(false)](const std::string& line) {
+    const std::optional<std::string> waits = WaitText(line, timeout);
+    if (waits.has_value() && !told->exchange(true)) WriteError(*waits);
+  };
+}
 
 }  // namespace
 
@@ -56,19 +67,37 @@ std::shared_ptr<ConnectFlags> AddConnectFlags(CLI::App& command) {
   return flags;
 }
 
+std::optional<std::string> WaitText(absl::string_view line, absl::string_view timeout) {
+  const size_t again = line.rfind(kTryingAgain);
+  if (again == absl::string_view::npos && !absl::StartsWith(line, kNoAnswerYet)) return std::nullopt;
+  return absl::StrCat(InCommandWords(line.substr(0, again)), "; trying again for up to ", timeout,
+                      " (--timeout)\n");
+}
+
+namespace {
+
+absl::StatusOr<std::unique_ptr<Client>> ConnectWith(const ConnectFlags& flags, ClientOptions options) {
+  options.address = flags.address;
+  options.attempt_timeout = std::min<std::chrono::milliseconds>(options.retry_timeout, kLongestAttempt);
+  options.insecure = flags.insecure;
+  auto client = Client::Connect(std::move(options));
+  if (!absl::IsUnavailable(client.status()) && !absl::IsDeadlineExceeded(client.status())) return client;
+  return absl::Status(client.status().code(),
+                      absl::StrCat(client.status().message(),
+                                   "; `rowhouse cluster up` starts a cluster, --address says where one is"));
+}
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<Client>> Connect(const ConnectFlags& flags,
                                                 std::chrono::milliseconds retry_timeout) {
-  ClientOptions options;
-  options.address = flags.address;
-  options.retry_timeout = retry_timeout;
-  options.attempt_timeout = std::min<std::chrono::milliseconds>(retry_timeout, kLongestAttempt);
-  options.insecure = flags.insecure;
-  return Client::Connect(std::move(options));
+  return ConnectWith(flags, {.retry_timeout = retry_timeout});
 }
 
 absl::StatusOr<std::unique_ptr<Client>> Connect(const ConnectFlags& flags) {
   RH_ASSIGN_OR_RETURN(const absl::Duration timeout, TimeoutOf(flags));
-  return Connect(flags, absl::ToChronoMilliseconds(timeout));
+  return ConnectWith(
+      flags, {.retry_timeout = absl::ToChronoMilliseconds(timeout), .log = TellFirstWait(flags.timeout)});
 }
 
 void AddOutputFlag(CLI::App& command, std::string* output) {

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -64,9 +65,13 @@ struct ConnectFlags {
 std::shared_ptr<ConnectFlags> AddConnectFlags(CLI::App& command);
 // What --timeout says. InvalidArgument naming what is allowed.
 absl::StatusOr<absl::Duration> TimeoutOf(const ConnectFlags& flags);
+// Unavailable or DeadlineExceeded, naming the ways out, after --timeout; the first refusal is told on stderr.
 absl::StatusOr<std::unique_ptr<Client>> Connect(const ConnectFlags& flags);
+// The same for who asks again and again: nothing is told.
 absl::StatusOr<std::unique_ptr<Client>> Connect(const ConnectFlags& flags,
                                                 std::chrono::milliseconds retry_timeout);
+// What stderr is told of a line of the client's log: nothing but of what is tried again.
+std::optional<std::string> WaitText(absl::string_view line, absl::string_view timeout);
 
 // Adds -o/--output: table, wide, json, yaml or csv; see render.h.
 void AddOutputFlag(CLI::App& command, std::string* output);

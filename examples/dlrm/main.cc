@@ -7,6 +7,8 @@
 #include <atomic>
 #include <cstdio>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/synchronization/mutex.h"
 #include "common/status_macros.h"
 #include "examples/dlrm/checkpointer.h"
@@ -65,7 +67,18 @@ absl::StatusOr<std::unique_ptr<RowhouseEmbeddings>> ConnectToServers(const Train
   options.wait_for_pushes = flags.reproducible;
   // A mistyped name must not be tested as a table of untrained rows; "local:" begins without tables.
   options.create_tables = !flags.eval_only || flags.address == "local:";
-  return RowhouseEmbeddings::Connect(options, flags.Embeddings());
+  auto servers = RowhouseEmbeddings::Connect(options, flags.Embeddings());
+  if (!absl::IsUnavailable(servers.status()) && !absl::IsDeadlineExceeded(servers.status())) return servers;
+  return absl::Status(
+      servers.status().code(),
+      absl::StrCat(servers.status().message(),
+                   "; `rowhouse cluster up` starts a cluster, --address says where one is, --address local: "
+                   "does without"));
+}
+
+// The client's errors name its options; here they are flags.
+std::string InFlags(const absl::Status& status) {
+  return absl::StrReplaceAll(status.ToString(), {{"see retry_timeout)", "see --retry-timeout)"}});
 }
 
 absl::StatusOr<RunReport> Run(const TrainerFlags& flags) {
@@ -110,7 +123,7 @@ int main(int argc, char** argv) {
   StopOnSignals();
   const absl::StatusOr<RunReport> report = Run(flags);
   if (!report.ok()) {
-    std::fprintf(stderr, "dlrm: %s\n", report.status().ToString().c_str());
+    std::fprintf(stderr, "dlrm: %s\n", InFlags(report.status()).c_str());
     return 1;
   }
   std::fputs(FormatReport(*report).c_str(), stdout);

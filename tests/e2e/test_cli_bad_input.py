@@ -55,6 +55,7 @@ class BadInput(unittest.TestCase):
             self.assertEqual(done.returncode, 4, words)
             self.assertIn(str(port), done.stderr, words)
             self.assertRegex(done.stderr, r"gave up after \d+ attempts? in \d+ ms; see --timeout", words)
+            self.assertRegex(done.stderr, "^no server answers yet: .*; trying again for up to 300ms .--timeout.\nerror: .*`rowhouse cluster up`", words)
             self.assertEqual(done.stdout, "", words)
         for words in (("table", "create", "t", "--dim", "4"), ("wait",), ("bench", "pull", "--rows", "10")):
             done = run(ROWHOUSE, *words, "--address", f"127.0.0.1:{port}", "--timeout", "300ms", check=False)
@@ -441,7 +442,8 @@ class BadInput(unittest.TestCase):
                 missing = file.read()
             for what in (f"127.0.0.1:{port}", "--log /nowhere", "/nowhere.yaml"):
                 self.assertIn(what, missing)
-            self.assertEqual(done.stderr, "missing:\n" + missing)
+            self.assertTrue(done.stderr.startswith("no server answers yet: "), done.stderr)
+            self.assertEqual(done.stderr.partition("\n")[2], "missing:\n" + missing)
 
 
 def commands_with(text):

@@ -11,7 +11,7 @@ import threading
 import unittest
 
 import numpy as np
-from cluster import DLRM, SYNTH, Cluster, run, wait_until
+from cluster import DLRM, SYNTH, Cluster, free_ports, run, wait_until
 from wire import Client
 
 ROWS, TEST_ROWS, BATCH = 6000, 2000, 64
@@ -255,6 +255,12 @@ class Trainer(unittest.TestCase):
         done = self.read_file(self.damaged("good.tsv"), "--strict")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.figures("bad")["skipped_lines"], 0)
+
+    def test_nobody_there_is_told_in_flags_with_the_ways_out(self):
+        done = run(DLRM, "--data", self.data, "--address", f"127.0.0.1:{free_ports(1)[0]}", "--retry-timeout", 1, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"dlrm: UNAVAILABLE: .*see --retry-timeout\); `rowhouse cluster up` starts a cluster, --address says where one is")
+        self.assertNotIn("retry_timeout", done.stderr)
 
     def test_options_of_a_local_server(self):
         for arguments, words in ((["--local-partitions", "3"], "--local-partitions: want a power of two from 1 to 16384, got 3"),

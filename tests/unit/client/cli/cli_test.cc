@@ -7,6 +7,8 @@
 #include <filesystem>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "client/cli/command.h"
 #include "client/cli/npy_writer.h"
 #include "client/cli/output.h"
@@ -124,6 +126,48 @@ TEST(CommandLine, ExitCodesAreThoseDocumented) {
   EXPECT_EQ(RunWords({"table", "list", "--address", "127.0.0.1:1", "--timeout", "100ms"}), kTimeout);
   EXPECT_EQ(RunWords({"wait", "--address", "127.0.0.1:1", "--timeout", "100ms"}), kTimeout);
   EXPECT_EQ(RunWords({"healthcheck", "--http-address", "127.0.0.1:1"}), kUnhealthy);
+}
+
+TEST(CommandLine, EveryErrorOfTheWordsBeginsAlikeAndNamesTheHelp) {
+  const auto said = [](std::vector<const char*> words) {
+    testing::internal::CaptureStderr();
+    EXPECT_EQ(RunWords(std::move(words)), kUsage);
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(said({"row", "get"}), "error: TABLE is required; see rowhouse row get --help\n");
+  EXPECT_EQ(said({"table", "create", "x"}), "error: --dim is required; see rowhouse table create --help\n");
+  EXPECT_EQ(said({"table"}), "error: A subcommand is required; see rowhouse table --help\n");
+  EXPECT_EQ(said({"status", "-o", "xml"}),
+            "error: --output: xml not in {table,wide,json,yaml,csv}; see rowhouse status --help\n");
+  EXPECT_EQ(
+      said({"cluster", "up", "--budget", "1GiB"}),
+      "error: 'rowhouse cluster up' has no --budget; did you mean --memory-budget? See rowhouse cluster up "
+      "--help\n");
+}
+
+TEST(CommandLine, WhoWaitsIsToldOnceAndInTheEndOfTheWaysOut) {
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(RunWords({"table", "list", "--address", "127.0.0.1:1", "--timeout", "300ms"}), kTimeout);
+  const std::vector<std::string> lines =
+      absl::StrSplit(testing::internal::GetCapturedStderr(), '\n', absl::SkipEmpty());
+  ASSERT_EQ(lines.size(), 2u) << absl::StrJoin(lines, "\n");
+  EXPECT_TRUE(absl::StartsWith(lines[0], "no server answers yet: 127.0.0.1:1: ")) << lines[0];
+  EXPECT_TRUE(absl::EndsWith(lines[0], "; trying again for up to 300ms (--timeout)")) << lines[0];
+  EXPECT_TRUE(
+      absl::EndsWith(lines[1], "; `rowhouse cluster up` starts a cluster, --address says where one is"))
+      << lines[1];
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(RunWords({"wait", "--address", "127.0.0.1:1", "--timeout", "300ms"}), kTimeout);
+  EXPECT_TRUE(absl::StartsWith(testing::internal::GetCapturedStderr(), "error: not ready after 300ms: "))
+      << "waiting is what it is for";
+}
+
+TEST(WaitText, IsOfWhatIsTriedAgainInTheCommandsWords) {
+  EXPECT_EQ(WaitText("/x.Y/Z: server 0 (a:1): lost (see retry_timeout); trying again in 20 ms", "10s"),
+            "/x.Y/Z: server 0 (a:1): lost (see --timeout); trying again for up to 10s (--timeout)\n");
+  EXPECT_EQ(WaitText("no server answers yet: a:1: refused", "5s"),
+            "no server answers yet: a:1: refused; trying again for up to 5s (--timeout)\n");
+  EXPECT_EQ(WaitText("partition map 2 instead of 1", "10s"), std::nullopt);
 }
 
 TEST(CommandLine, AloneItPrintsItsHelp) {
