@@ -2,6 +2,7 @@
 // rowhouse table alter
 
 #include "absl/strings/str_cat.h"
+#include "client/cli/absent_servers.h"
 #include "client/cli/command.h"
 #include "client/cli/output.h"
 #include "client/cli/render.h"
@@ -66,6 +67,7 @@ absl::Status Alter(const ConnectFlags& connect, const AlterFlags& flags) {
   for (size_t i = 0; i < columns.size(); ++i) {
     if (old_cells[i] != new_cells[i]) listing.rows.push_back({columns[i].key, old_cells[i], new_cells[i]});
   }
+  WarnOfAbsentServers(*client);
   return Show(listing, flags.output) ? absl::OkStatus() : OutputClosed();
 }
 

@@ -2,10 +2,11 @@
 // rowhouse table create | list | describe | drop; the other verbs have files of their own
 
 #include "absl/strings/str_cat.h"
+#include "client/cli/absent_servers.h"
 #include "client/cli/command.h"
 #include "client/cli/confirm.h"
-#include "client/cli/output.h"
 #include "client/cli/flag_value.h"
+#include "client/cli/output.h"
 #include "client/cli/render.h"
 #include "client/cli/table_text.h"
 #include "common/status_macros.h"
@@ -55,6 +56,7 @@ absl::Status Create(const ConnectFlags& connect, const CreateFlags& flags) {
                         "the table may still come to exist: look with `rowhouse table list`"));
   Write(absl::StrCat("table ", table.name(), ": table_id ", table.id(), ", schema_version ",
                      table.schema_version(), "\n"));
+  WarnOfAbsentServers(*client);
   return absl::OkStatus();
 }
 
@@ -90,9 +92,14 @@ absl::Status Drop(const ConnectFlags& connect, const std::string& name, bool yes
   RH_RETURN_IF_ERROR(Confirm(
       absl::StrCat("dropping table \"", name, "\" deletes its rows on every server for good"), name, yes));
   RH_ASSIGN_OR_RETURN(const auto client, Connect(connect));
-  RH_RETURN_IF_ERROR(OrMayHaveHappened(client->DropTable(name),
-                                       "the table may still be dropped: look with `rowhouse table list`"));
+  const absl::Status dropped = client->DropTable(name);
+  // The library's OK means that the table is gone on every server. Here a server that is away is told of.
+  if (!IsDroppedButNotEverywhere(dropped)) {
+    RH_RETURN_IF_ERROR(
+        OrMayHaveHappened(dropped, "the table may still be dropped: look with `rowhouse table list`"));
+  }
   Write(absl::StrCat("table ", name, " dropped\n"));
+  WarnOfAbsentServers(*client);
   return absl::OkStatus();
 }
 

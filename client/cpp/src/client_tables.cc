@@ -22,6 +22,7 @@ using client::View;
 namespace {
 
 constexpr TableId kNobodysTable = UINT32_MAX;
+constexpr std::chrono::seconds kOwnersAnswer(1);
 
 // Floats or ids as they lie in a bytes field, aligned.
 template <typename T>
@@ -33,6 +34,17 @@ absl::StatusOr<std::vector<T>> ArrayOf(const std::string& bytes, uint64_t count,
   std::vector<T> out(count);
   if (count > 0) std::memcpy(out.data(), bytes.data(), bytes.size());
   return out;
+}
+
+// Whether the server that keeps the tables' schemas has no such table any more: then it is dropped for good,
+// whoever is away.
+bool IsGoneAtTheOwner(client::Cluster& cluster, TableId table) {
+  const client::ViewPtr view = cluster.view();
+  v1::DescribeTableRequest request;
+  request.set_table_id(table);
+  v1::DescribeTableResponse response;
+  return absl::IsNotFound(cluster.CallOnce(view->servers[view->map.owner(0)], client::kDescribeTable, request,
+                                           &response, client::SteadyNow() + kOwnersAnswer));
 }
 
 }  // namespace
@@ -177,6 +189,11 @@ absl::Status ClientImpl::DropTable(const std::string& name) {
   if (absl::IsAborted(status) && !there.ok()) return there.status();  // one was made since: it stays
   if ((absl::IsNotFound(status) || absl::IsAborted(status)) && attempts > 1 && there.ok())
     return absl::OkStatus();  // an attempt without an answer had dropped it
+  if (!status.ok() && there.ok() && IsGoneAtTheOwner(core_->cluster(), there->table_id)) {
+    return absl::Status(
+        status.code(), absl::StrCat("table '", name,
+                                    "' was dropped, but not every server has caught up: ", status.message()));
+  }
   return status;
 }
 
