@@ -17,17 +17,20 @@ install(TARGETS rowhouse_shared EXPORT rowhouseTargets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library NAMELINK_COMPONENT development)
 
 set(ROWHOUSE_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/rowhouse)
-configure_package_config_file(cmake/rowhouseConfig.cmake.in ${PROJECT_BINARY_DIR}/cmake/rowhouseConfig.cmake
+# Not in a folder "cmake": with the build tree's bin in PATH, find_package looks there before it looks below /usr.
+set(ROWHOUSE_FOR_INSTALL ${PROJECT_BINARY_DIR}/for_install)
+file(REMOVE ${PROJECT_BINARY_DIR}/cmake/rowhouseConfig.cmake)      # of a tree that was configured before
+configure_package_config_file(cmake/rowhouseConfig.cmake.in ${ROWHOUSE_FOR_INSTALL}/rowhouseConfig.cmake
   INSTALL_DESTINATION ${ROWHOUSE_CMAKE_DIR})
 # Before 1.0 a minor version may break what it likes.
-write_basic_package_version_file(${PROJECT_BINARY_DIR}/cmake/rowhouseConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+write_basic_package_version_file(${ROWHOUSE_FOR_INSTALL}/rowhouseConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 file(RELATIVE_PATH ROWHOUSE_PC_TO_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 string(REGEX REPLACE "/$" "" ROWHOUSE_PC_TO_PREFIX "${ROWHOUSE_PC_TO_PREFIX}")
-configure_file(cmake/rowhouse.pc.in ${PROJECT_BINARY_DIR}/cmake/rowhouse.pc @ONLY)
+configure_file(cmake/rowhouse.pc.in ${ROWHOUSE_FOR_INSTALL}/rowhouse.pc @ONLY)
 install(EXPORT rowhouseTargets NAMESPACE rowhouse:: DESTINATION ${ROWHOUSE_CMAKE_DIR} COMPONENT development)
-install(FILES ${PROJECT_BINARY_DIR}/cmake/rowhouseConfig.cmake ${PROJECT_BINARY_DIR}/cmake/rowhouseConfigVersion.cmake
+install(FILES ${ROWHOUSE_FOR_INSTALL}/rowhouseConfig.cmake ${ROWHOUSE_FOR_INSTALL}/rowhouseConfigVersion.cmake
   DESTINATION ${ROWHOUSE_CMAKE_DIR} COMPONENT development)
-install(FILES ${PROJECT_BINARY_DIR}/cmake/rowhouse.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
+install(FILES ${ROWHOUSE_FOR_INSTALL}/rowhouse.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
 install(DIRECTORY client/cpp/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development FILES_MATCHING PATTERN "*.h")
 # The wire for other languages; internal/ is between servers of one version and stays out.
 install(DIRECTORY proto/rowhouse/v1 DESTINATION ${CMAKE_INSTALL_DATADIR}/rowhouse/proto/rowhouse COMPONENT development

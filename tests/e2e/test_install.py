@@ -162,6 +162,20 @@ class Consumers(Installed):
         linked = run("ldd", os.path.join(build, "consumer")).stdout
         self.assertIn(f"librowhouse.so.0.1 => {self.prefix}/lib/librowhouse.so.0.1", linked)
 
+    def test_find_package_passes_the_build_tree_by(self):
+        """Whose bin is in PATH, as the tutorial has it: CMake looks for packages beside each such folder."""
+        source = self.build_folder("beside_path")
+        with open(os.path.join(source, "CMakeLists.txt"), "w", encoding="utf-8") as file:
+            file.write("cmake_minimum_required(VERSION 3.25)\nproject(beside LANGUAGES CXX)\nfind_package(rowhouse CONFIG)\n"
+                       "message(STATUS \"found in <${rowhouse_DIR}>\")\n")
+        environment = dict(os.environ, PATH=f"{BUILD}/bin:{os.environ['PATH']}")
+        for name, words, where in (("without", (), None), ("with", (f"-DCMAKE_PREFIX_PATH={self.prefix}",), self.prefix)):
+            said = run("cmake", "-G", "Ninja", "-S", source, "-B", os.path.join(source, name), *words, env=environment).stdout
+            found = re.search("found in <(.*)>", said)[1]
+            self.assertFalse(found.startswith(BUILD), found)
+            if where is not None:
+                self.assertEqual(found, os.path.join(where, "lib/cmake/rowhouse"))
+
     def test_find_package_of_another_version(self):
         source = self.build_folder("other_version")
         with open(os.path.join(source, "CMakeLists.txt"), "w", encoding="utf-8") as file:
