@@ -1,17 +1,20 @@
 # Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
-"""The image's Dockerfile, docker-compose.yml and what `rowhouse generate compose` writes, read as files: needs no Docker engine.
-test_compose.py runs them."""
+"""The image's Dockerfile, docker-compose.yml and what `rowhouse generate compose` writes, read as files, and the Dockerfile's compiling done
+here: needs no Docker engine. test_compose.py runs them."""
 import difflib
 import glob
 import os
 import pathlib
 import re
+import shutil
+import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 import yaml
-from cluster import DLRM, ROWHOUSE, SOURCE, SYNTH, run
+from cluster import BUILD, DLRM, ROWHOUSE, SOURCE, SYNTH, run
 from containers import MARGIN_BYTES
 
 sys.path.insert(0, os.path.join(SOURCE, "tools"))
@@ -225,6 +228,41 @@ class Dockerfile(unittest.TestCase):
         for path in sorted(wanted):
             self.assertTrue(any(pathlib.PurePosixPath(path).is_relative_to(source) for source in self.copied), path)
 
+    def test_what_is_copied_compiles_to_the_same_tree(self):
+        """What `./x up` does where it compiles in the image build, without an engine: the instructions of the stage `build`, but for the
+        packages, on nothing but what it copies. The compiler's cache has what the build of this test compiled; half a minute."""
+        with tempfile.TemporaryDirectory(prefix="rowhouse-stage-") as directory:
+            source, tree = pathlib.Path(directory, "source"), pathlib.Path(directory, "tree")
+            source.mkdir()
+            self.copy_what_is_copied(source)
+            environment = dict(os.environ, JOBS="0", CCACHE_BASEDIR=str(source), CCACHE_NOHASHDIR="1",
+                               CCACHE_SLOPPINESS="pch_defines,time_macros,include_file_mtime,include_file_ctime")
+            steps = [line.removeprefix("RUN ") for line in self.stages["build"] if line.startswith("RUN ") and "apt-get" not in line]
+            self.assertEqual(len(steps), 3)
+            for step in steps:
+                step = re.sub(r"(?<=[ =])/tree\b", str(tree), step).replace("/tmp/configure.log", f"{directory}/configure.log")
+                done = subprocess.run(["nice", "sh", "-c", step], cwd=source, env=environment, stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+                self.assertEqual(done.returncode, 0, done.stdout[-4000:])
+            self.assertEqual(run(tree / "usr" / "bin" / "rowhouse", "version").stdout, run(ROWHOUSE, "version").stdout)
+            here = pathlib.Path(directory, "here")
+            for component in tool.COMPONENTS:
+                run("cmake", "--install", BUILD, "--prefix", "/usr", "--component", component, env=dict(os.environ, DESTDIR=str(here)))
+            trees = [{path.relative_to(root).as_posix() for path in root.rglob("*")} for root in (tree, here)]
+            self.assertEqual(sorted(trees[0] ^ trees[1]), [])
+
+    def copy_what_is_copied(self, to):
+        ignore = Ignore()
+
+        def left_out(folder, names):
+            return {name for name in names if not ignore.takes(os.path.relpath(os.path.join(folder, name), ROOT))}
+        for line in self.stages["build"]:
+            for name in line.split()[1:-1] if line.startswith("COPY ") else ():
+                if (ROOT / name).is_dir():
+                    shutil.copytree(ROOT / name, to / name, ignore=left_out)
+                else:
+                    shutil.copy(ROOT / name, to)
+
     def test_image_labels(self):
         labels = dict(re.findall(r'(org\.opencontainers\.image\.\w+(?:\.\w+)?)="([^"]+)"', read("deploy", "Dockerfile")))
         self.assertEqual(labels["org.opencontainers.image.version"], run(ROWHOUSE, "version").stdout.split()[1])
@@ -253,6 +291,49 @@ class Dockerfile(unittest.TestCase):
             with open(os.path.join(directory, "new"), "w", encoding="utf-8"):
                 pass
             self.assertIn(f"--build-arg=REVISION={head}-dirty", tool.origin_arguments(directory))
+
+
+class WhereItIsCompiled(unittest.TestCase):
+    """On Debian 12 here, and the programs are copied into the image; elsewhere, or when asked, in the image build."""
+
+    def build_image(self, debian_12, *words):
+        """What ./x up would run: the commands, and whether a tree is made, with nothing of it done."""
+        with unittest.mock.patch.object(sys, "argv", ["compose.py", "up", *words]):
+            flags = tool.parse_flags()
+        commands, trees = [], []
+
+        def note(command, **_):
+            commands.append([str(word) for word in command])
+            return subprocess.CompletedProcess(command, 0)
+
+        def answer(*command, **_):
+            text = "services:\n  server-0:\n    image: rowhouse:test\n" if command[-1] == "config" else "0123\n"
+            if command[:2] == ("docker", "build"):
+                commands.append([str(word) for word in command])
+            return subprocess.CompletedProcess(command, 0, text, "")
+        with unittest.mock.patch.multiple(tool, is_debian_12=lambda: debian_12, run=answer, make_install_tree=trees.append,
+                                          origin_arguments=lambda _: []), unittest.mock.patch.object(tool.subprocess, "run", note):
+            tool.build_image(["docker-compose"], flags)
+        return commands, trees
+
+    def assert_compiled_in_the_image(self, commands, trees):
+        self.assertEqual(trees, [])
+        self.assertEqual([command[:2] for command in commands], [["docker", "build"]])
+        self.assertIn("--target runtime ", " ".join(commands[0]) + " ")
+
+    def test_here_on_debian_12(self):
+        commands, trees = self.build_image(True)
+        self.assertEqual(commands[0][1:], ["build", "release", "rowhouse", "dlrm", "criteo_synth"])
+        self.assertEqual(os.path.basename(commands[0][0]), "x")
+        self.assertEqual(trees, [ROOT / "build" / "release"])
+        self.assertEqual(commands[1][:2], ["docker", "build"])
+        self.assertIn("--target runtime-from-tree ", " ".join(commands[1]) + " ")
+
+    def test_in_the_image_elsewhere(self):
+        self.assert_compiled_in_the_image(*self.build_image(False))
+
+    def test_in_the_image_when_asked(self):
+        self.assert_compiled_in_the_image(*self.build_image(True, "--from-source"))
 
 
 if __name__ == "__main__":
