@@ -4,6 +4,7 @@ import ctypes
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -56,6 +57,21 @@ def run(*command, check=True, timeout=300, **kwargs):
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(map(str, command))} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done
+
+
+def x_would_build_nothing(*targets):
+    """Whether ./x takes the programs under test, and has nothing to build for them: by a dry run. One of the real build file says nothing:
+    there the first step is to look for new source files, and what would come after that is not known."""
+    build = os.path.join(SOURCE, "build", "release")
+    if os.path.realpath(BUILD) != os.path.realpath(build):
+        return False
+    with open(os.path.join(build, "build.ninja"), encoding="utf-8") as file:
+        text = re.sub(r"^build build\.ninja: RERUN_CMAKE.*\n(  .*\n)*", "", file.read(), flags=re.M)
+    with tempfile.NamedTemporaryFile("w", prefix="rowhouse-e2e-", suffix=".ninja", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        dry = subprocess.run(["ninja", "-C", build, "-f", file.name, "-n", *targets], stdout=subprocess.PIPE, text=True, check=False)
+    return "ninja: no work to do." in dry.stdout
 
 
 def promtool(*arguments, **kwargs):

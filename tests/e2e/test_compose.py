@@ -17,7 +17,7 @@ import urllib.parse
 import urllib.request
 
 import yaml
-from cluster import BUILD, DLRM, ROWHOUSE, SOURCE, SYNTH, run, wait_until
+from cluster import BUILD, DLRM, ROWHOUSE, SOURCE, SYNTH, run, wait_until, x_would_build_nothing
 from containers import BUDGET_BYTES, MARGIN_BYTES, MIB, ROWS, SKIPPED, Cgroup, Project, engine_runs, note
 
 TOOL = os.path.join(SOURCE, "tools", "compose.py")
@@ -73,8 +73,10 @@ class Compose(unittest.TestCase):
                 self.assertEqual(answer.status, 200)
         containers = self.project.what_there_is()["containers"]
         began = time.monotonic()
-        self.assertIn("image unchanged", self.project.up().stdout)
-        note(f"./x up again: {time.monotonic() - began:.1f} s")
+        # Again, and as a person types it where a build belongs to no test: ./x builds, in its own folder, what it finds built.
+        plain = x_would_build_nothing("rowhouse", "dlrm", "criteo_synth")
+        self.assertIn("image unchanged", (self.project.x("up") if plain else self.project.up()).stdout)
+        note(f"./x up {'' if plain else '--build-dir '}again: {time.monotonic() - began:.1f} s")
         self.assertEqual(self.project.what_there_is()["containers"], containers)
         run("docker", "kill", self.project.container("server-1"))
         self.project.up()  # brings back what is missing

@@ -16,30 +16,17 @@ import threading
 import time
 import unittest
 
-from cluster import BUILD, SOURCE, run, wait_until
+from cluster import BUILD, SOURCE, run, wait_until, x_would_build_nothing
 
 HOME = os.path.join(SOURCE, ".rowhouse", "demo")
 WARM_START_S = 15
 PROGRESS = re.compile(r"training: finished it (\d+) \(\d+%\), ([\d.]+) ms/it")
 
 
-def has_nothing_to_build(build, *targets):
-    """By a dry run. One of the real build file says nothing: there the first step is to look for new source files, and what would come
-    after that is not known."""
-    with open(os.path.join(build, "build.ninja"), encoding="utf-8") as file:
-        text = re.sub(r"^build build\.ninja: RERUN_CMAKE.*\n(  .*\n)*", "", file.read(), flags=re.M)
-    with tempfile.NamedTemporaryFile("w", prefix="rowhouse-e2e-", suffix=".ninja", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        dry = subprocess.run(["ninja", "-C", build, "-f", file.name, "-n", *targets], stdout=subprocess.PIPE, text=True, check=False)
-    return "ninja: no work to do." in dry.stdout
-
-
 @functools.cache
 def demo_command():
     """./x demo, when it would start at once. A build belongs to no test."""
-    release = os.path.join(SOURCE, "build", "release")
-    if os.path.realpath(BUILD) == os.path.realpath(release) and has_nothing_to_build(release, "rowhouse", "dlrm", "criteo_synth"):
+    if x_would_build_nothing("rowhouse", "dlrm", "criteo_synth"):
         return [os.path.join(SOURCE, "x"), "demo"]
     return [sys.executable, "-B", os.path.join(SOURCE, "tools", "demo.py"), "--build-dir", BUILD]
 
