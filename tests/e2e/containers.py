@@ -32,6 +32,7 @@ class Project:
                                 ROWHOUSE_MEMORY_BUDGET=f"{BUDGET_BYTES // MIB}MiB", ROWHOUSE_MEMORY_LIMIT=str(BUDGET_BYTES + MARGIN_BYTES),
                                 **dict(zip(names, ports)))
         self.environment.update(variables)
+        # The plugin is in no package of Debian 12, so CI has docker-compose 1.29; where the plugin is, the same tests are tests of it.
         self.program = ["docker", "compose"] if run("docker", "compose", "version", check=False).returncode == 0 else ["docker-compose"]
 
     def x(self, *arguments, check=True):
