@@ -273,6 +273,12 @@ void AddWork(std::vector<OptionEntry>* table) {
                           .help = "Size of a file of the push log"},
                          &ServerOptions::log_segment_bytes, limits::kMinSegmentBytes,
                          limits::kMaxSegmentBytes));
+  table->push_back(
+      Duration<int64_t>({.key = "log.restart_target",
+                         .flag_name = "log-restart-target",
+                         .help = "Changed rows go to spill often enough for a restart to replay the log "
+                                 "within this"},
+                        &ServerOptions::log_restart_target_ms, 1000, 3600'000));
   table->push_back(Bytes({.key = "disk.low_water",
                           .flag_name = "disk-low-water",
                           .help = "Pushes are refused while a disk has less free than this"},

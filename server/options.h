@@ -26,6 +26,7 @@ struct ServerOptions {
   ServerId server_index = 0;           // this server's place in the list
   int64_t log_sync_interval_ms = 200;  // async records are on disk at the latest after this
   uint64_t log_segment_bytes = 64ull << 20;
+  int64_t log_restart_target_ms = 60'000;  // sweeps begin in time for a restart to replay no longer than this
   uint64_t disk_low_water_bytes = 64ull << 20;  // pushes stop when a disk has less free
   std::string checkpoint_directory;             // one directory that all servers reach; empty: no checkpoints
   int64_t checkpoint_every_ms = 0;              // server 0 makes one so often; 0: only when asked

@@ -276,6 +276,7 @@ absl::Status ServerImpl::RecoverPartitions() {
                           .server = options_.server_index,
                           .history = directory_.identity.history};
   options.sweep_log_bytes = 4 * options_.log_segment_bytes;
+  options.restart_target = absl::Milliseconds(options_.log_restart_target_ms);
   partitions_ =
       std::make_unique<PartitionSet>(options, PartitionSet::Parts{.fs = PosixFileSystem(),
                                                                   .clock = SystemClock(),

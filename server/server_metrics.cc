@@ -122,6 +122,9 @@ void RegisterOrder(const MetricSources& sources, MetricsRegistry* registry) {
   registry->AddGaugeCallback(
       "rowhouse_sweep_lag_bytes", "Bytes of the push log since the last sweep began: what a restart replays",
       {}, [partitions] { return static_cast<double>(partitions->stats().bytes_to_replay); });
+  registry->AddGaugeCallback(
+      "rowhouse_restart_replay_seconds", "Estimate of how long a restart now would replay the push log", {},
+      [partitions] { return absl::ToDoubleSeconds(partitions->stats().time_to_replay); });
   const auto log_gauge = [&](const char* name, const char* help, uint64_t LogStats::*field) {
     registry->AddGaugeCallback(
         name, help, {}, [partitions, field] { return static_cast<double>(partitions->stats().log.*field); });

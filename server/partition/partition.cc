@@ -14,6 +14,8 @@
 namespace rowhouse::server {
 namespace {
 
+constexpr int kReplayPins = 30;  // each waits some seconds for memory that others and the evictor give back
+
 bool HasRows(RecordType type) {
   return type == RecordType::kPush || type == RecordType::kDelete || type == RecordType::kExpire;
 }
@@ -152,15 +154,19 @@ void Partition::Drain() {
     Pending* head = pending_.front().get();
     mu_.Unlock();
     PartOutcome outcome{.status = head->commit_status, .lsn = head->part.header.lsn};
+    int64_t nanos = 0;
     RH_FAILPOINT(kWindowApply);
     if (outcome.status.ok()) {
+      const int64_t begin = clock_->NowMonotonicNanos();
       outcome.rows_erased = Apply(head->part.header, head->part, head->part.body.span());
+      if (head->part.durability != Durability::kVolatile) nanos = clock_->NowMonotonicNanos() - begin;
       outcome.applied = true;
     } else {
       UnpinAll(head->part);
     }
     RH_FAILPOINT(kWindowApplied);
     mu_.Lock();
+    logged_apply_nanos_ += nanos;
     std::unique_ptr<Pending> finished = std::move(pending_.front());
     pending_.pop_front();
     mu_.Unlock();
@@ -296,6 +302,17 @@ absl::StatusOr<Part> Partition::PrepareReplay(const Record& record) {
   return part;
 }
 
+absl::Status Partition::PinForReplay(const Part& part) {
+  std::vector<RowBatch> batches;
+  for (const PushSlice& slice : part.slices) {
+    batches.push_back({.table = slice.table, .partition = identity_.partition, .ids = slice.ids});
+  }
+  absl::Status pinned = rows_->Pin(batches);
+  for (int tries = 1; absl::IsResourceExhausted(pinned) && tries < kReplayPins; ++tries)
+    pinned = rows_->Pin(batches);
+  return pinned;
+}
+
 absl::Status Partition::Replay(const Record& record) {
   {
     absl::MutexLock lock(&mu_);
@@ -315,11 +332,7 @@ absl::Status Partition::Replay(const Record& record) {
   }
   RH_FAILPOINT_RETURN(kWindowReplay);
   RH_ASSIGN_OR_RETURN(Part part, PrepareReplay(record));
-  std::vector<RowBatch> batches;
-  for (const PushSlice& slice : part.slices) {
-    batches.push_back({.table = slice.table, .partition = identity_.partition, .ids = slice.ids});
-  }
-  RH_RETURN_IF_ERROR(rows_->Pin(batches));
+  RH_RETURN_IF_ERROR(PinForReplay(part));
   Apply(record.header, part, record.body);
   RH_FAILPOINT(kWindowReplayed);
   absl::MutexLock lock(&mu_);
@@ -371,6 +384,11 @@ void Partition::SetDurableRedoLsn(Lsn lsn) {
 Lsn Partition::durable_redo_lsn() const {
   absl::MutexLock lock(&mu_);
   return durable_redo_lsn_;
+}
+
+int64_t Partition::logged_apply_nanos() const {
+  absl::MutexLock lock(&mu_);
+  return logged_apply_nanos_;
 }
 
 void Partition::ForgetTable(TableId table) {

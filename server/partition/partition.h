@@ -58,11 +58,11 @@ class Partition {
   Partition(const Identity& identity, RowStore* rows, TableRegistry* tables, Executor* executor,
             Clock* clock);
 
-  // ---- recovery, before any traffic, one thread
+  // ---- recovery, before any traffic, one thread at a time
   // Takes the state that WriteBack last wrote; empty for a new partition.
   absl::Status LoadState(absl::Span<const uint8_t> state);
   // Replays one record of the log: skipped when at or below the redo LSN. Reads cold rows; may fail. Never
-  // applies a part twice.
+  // applies a part twice. Waits long for memory: nobody is there to try again.
   absl::Status Replay(const Record& record);
   // Traffic may begin.
   void SetLog(LogWriter* log);
@@ -113,6 +113,8 @@ class Partition {
   std::vector<TableId> dropped_tables() const ABSL_LOCKS_EXCLUDED(mu_);
   WriterWindow window() const ABSL_LOCKS_EXCLUDED(mu_);
   WriterFloor writer_floor() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Time spent in applying parts that have a record, since start: a replay of them does it again.
+  int64_t logged_apply_nanos() const ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   struct Pending {
@@ -149,6 +151,7 @@ class Partition {
   void UnpinAll(const Part& part);
   // Checks a record of the log against this partition and resolves its tables. Replay only.
   absl::StatusOr<Part> PrepareReplay(const Record& record) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status PinForReplay(const Part& part);
   std::string EncodeState(Lsn redo_lsn) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Fixed.
@@ -169,6 +172,7 @@ class Partition {
   Lsn redo_lsn_ ABSL_GUARDED_BY(mu_) = 0;    // of the state last written by a sweep, or loaded
   Lsn durable_redo_lsn_ ABSL_GUARDED_BY(mu_) = 0;
   Lsn last_erase_lsn_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t logged_apply_nanos_ ABSL_GUARDED_BY(mu_) = 0;
   bool logs_volatile_ ABSL_GUARDED_BY(mu_) = false;  // an image is being written
   WriterWindow window_ ABSL_GUARDED_BY(mu_);
   std::map<TableId, KnownTable> known_ ABSL_GUARDED_BY(mu_);

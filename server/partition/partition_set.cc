@@ -349,12 +349,15 @@ void PartitionSet::PinAndSubmit(const std::shared_ptr<PushOperation>& op,
   for (const auto& part : parts) {
     for (const RowBatch& batch : BatchesOf(part)) batches.push_back(batch);
   }
+  const int64_t begin = parts_.clock->NowMonotonicNanos();
   const absl::Status pinned = parts_.rows->Pin(batches);
   MarkStage(op->request->stages, "pin");
   if (!pinned.ok()) {
     for (const auto& part : parts) op->AddFailure(by_id_[part.partition], pinned);
     return;
   }
+  if (parts[0].part.durability != Durability::kVolatile)  // of one push, mostly all alike
+    logged_pin_nanos_ += parts_.clock->NowMonotonicNanos() - begin;
   {
     absl::MutexLock lock(&op->mu);
     op->remaining += parts.size();
@@ -422,6 +425,7 @@ PartitionSetStats PartitionSet::stats() const {
   if (log_ == nullptr) return stats;
   stats.log = log_->stats();
   stats.bytes_to_replay = stats.log.bytes + bytes_at_recovery_ - swept_log_bytes_;
+  stats.time_to_replay = TimeToReplay();
   return stats;
 }
 

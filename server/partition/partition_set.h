@@ -31,14 +31,17 @@ struct PartitionSetOptions {
   bool replays_volatile = false;  // the first start after a restore
   LogOptions log;
   LogIdentity log_identity;
-  // A sweep round begins when the log holds more than this, or when more rows than this are dirty.
+  // A sweep round begins when the log holds more than this, or when more rows than this are dirty, or when
+  // the work since the last one is what a restart would replay for half of restart_target.
   uint64_t sweep_log_bytes = 256ull << 20;
   uint64_t sweep_dirty_rows = 20'000'000;
+  absl::Duration restart_target = absl::Seconds(60);
 };
 
 struct PartitionSetStats {
   uint64_t duplicate_parts = 0, skipped_rows = 0, push_parts = 0, sweeps = 0;
-  uint64_t bytes_to_replay = 0;  // log bytes since the last sweep began: what a restart now would read again
+  uint64_t bytes_to_replay = 0;   // log bytes since the last sweep began: what a restart now would read again
+  absl::Duration time_to_replay;  // an estimate: what it would take for that
   LogStats log;
 };
 
@@ -178,7 +181,14 @@ class PartitionSet {
   absl::Status FinishDrops();
   absl::Status SubmitToAll(const std::function<bool(const Partition&)>& needed, RecordType type,
                            const std::string& body);
+  absl::StatusOr<LogRecovery> ReplayLog();
   void SweeperLoop();
+  // Nanoseconds spent since start in pinning and applying what has a record, over all threads.
+  int64_t LoggedWork() const;
+  // How many times as fast as one thread of live work a replay is taken to be.
+  int64_t ReplaySpeedup() const;
+  // What a replay of the work since the last sweep takes, if it goes as that went.
+  absl::Duration TimeToReplay() const;
   // Whether the log may forget a segment with this highest LSN of a partition.
   bool IsReleasable(PartitionId p, Lsn highest) const ABSL_LOCKS_EXCLUDED(kept_mu_);
   std::optional<PartitionFailure> CheckPartition(PartitionId p,
@@ -195,6 +205,7 @@ class PartitionSet {
   std::atomic<LogWriter*> log_to_sync_{
       nullptr};  // log_, for row store threads that run while Recover opens it
   std::atomic<uint64_t> duplicate_parts_{0}, skipped_rows_{0}, push_parts_{0}, sweeps_{0};
+  std::atomic<int64_t> logged_pin_nanos_{0}, swept_work_nanos_{0};
   std::atomic<uint64_t> bytes_at_recovery_{0}, swept_log_bytes_{0};  // their sum is what the log has taken
   absl::Mutex system_mu_;                                            // one system record at a time
   absl::Mutex sweep_all_mu_;

@@ -11,6 +11,7 @@
 #include "common/logging.h"
 #include "common/schema/schema_proto.h"
 #include "common/status_macros.h"
+#include "server/partition/parallel_replay.h"
 #include "server/partition/partition_set.h"
 
 namespace rowhouse::server {
@@ -23,21 +24,32 @@ constexpr size_t kExpirePageRows = 4096;
 
 // ---- recovery
 
-absl::Status PartitionSet::Recover() {
-  for (auto& partition : owned_) {
-    RH_ASSIGN_OR_RETURN(const std::string state, parts_.rows->ReadPartitionState(partition->id()));
-    RH_RETURN_IF_ERROR(partition->LoadState({reinterpret_cast<const uint8_t*>(state.data()), state.size()}));
-  }
-  const auto replay = [this](const Record& record) {
+absl::StatusOr<LogRecovery> PartitionSet::ReplayLog() {
+  const int64_t begin = parts_.clock->NowMonotonicNanos();
+  // On the threads of reads, for it is reads of cold rows that a replay waits for.
+  ParallelReplay replay(parts_.io, options_.log.max_queued_bytes);
+  const auto add = [&](const Record& record) {
     Partition* partition = this->partition(record.header.partition);
     if (partition == nullptr) {
       return absl::DataLossError(absl::StrCat("log record ", record.header.sequence, " is of partition ",
                                               record.header.partition, ", which this server does not own"));
     }
-    return partition->Replay(record);
+    return replay.Add(partition, record);
   };
-  RH_ASSIGN_OR_RETURN(const LogRecovery recovered,
-                      RecoverLog(*parts_.fs, options_.log, options_.log_identity, replay));
+  RH_ASSIGN_OR_RETURN(LogRecovery recovered,
+                      RecoverLog(*parts_.fs, options_.log, options_.log_identity, add));
+  RH_RETURN_IF_ERROR(replay.Finish());
+  // A restart before the next sweep would take as long again.
+  logged_pin_nanos_ = (parts_.clock->NowMonotonicNanos() - begin) * ReplaySpeedup();
+  return recovered;
+}
+
+absl::Status PartitionSet::Recover() {
+  for (auto& partition : owned_) {
+    RH_ASSIGN_OR_RETURN(const std::string state, parts_.rows->ReadPartitionState(partition->id()));
+    RH_RETURN_IF_ERROR(partition->LoadState({reinterpret_cast<const uint8_t*>(state.data()), state.size()}));
+  }
+  RH_ASSIGN_OR_RETURN(const LogRecovery recovered, ReplayLog());
   if (!recovered.cut_description.empty())
     RH_LOG_WARN("log: torn tail cut off: {}", recovered.cut_description);
   RH_LOG_INFO("log: {} records read, {} segments", recovered.records, recovered.segments.size());
@@ -254,6 +266,7 @@ absl::Status PartitionSet::SweepFor(absl::Duration at_most) {
   absl::MutexLock lock(&sweep_all_mu_);
   RH_FAILPOINT_RETURN(kSweepBegin);
   const uint64_t log_bytes = log_->stats().bytes + bytes_at_recovery_;
+  const int64_t work = LoggedWork();
   std::vector<Lsn> redo;
   for (auto& partition : owned_) {
     if (absl::Nanoseconds(parts_.clock->NowMonotonicNanos() - begin) >= at_most) break;
@@ -267,10 +280,27 @@ absl::Status PartitionSet::SweepFor(absl::Duration at_most) {
   for (size_t i = 0; i < redo.size(); ++i) owned_[i]->SetDurableRedoLsn(redo[i]);
   ++sweeps_;
   swept_log_bytes_ = log_bytes;
+  swept_work_nanos_ = work;
   RH_LOG_DEBUG("sweep {}: changed rows of {} of {} partitions are in spill", sweeps_.load(), redo.size(),
                owned_.size());
   RH_FAILPOINT_RETURN(kSweepSegments);
   return log_->RemoveSegments([this](PartitionId p, Lsn highest) { return IsReleasable(p, highest); });
+}
+
+int64_t PartitionSet::LoggedWork() const {
+  int64_t nanos = logged_pin_nanos_;
+  for (const auto& partition : owned_) nanos += partition->logged_apply_nanos();
+  return nanos;
+}
+
+// Half of the workers: where rows are cold, two of them wait for one disk. Measured:
+// docs/design/0015-restart.md.
+int64_t PartitionSet::ReplaySpeedup() const {
+  return static_cast<int64_t>(std::max<size_t>(parts_.workers->concurrency() / 2, 1));
+}
+
+absl::Duration PartitionSet::TimeToReplay() const {
+  return absl::Nanoseconds(LoggedWork() - swept_work_nanos_) / ReplaySpeedup();
 }
 
 void PartitionSet::SweeperLoop() {
@@ -286,7 +316,7 @@ void PartitionSet::SweeperLoop() {
     // A disk below its low-water mark may have closed segments to give back, once.
     const bool low = absl::IsResourceExhausted(log_->CheckRoom()) && log_bytes > swept_bytes;
     if (!low && log_bytes < swept_bytes + options_.sweep_log_bytes &&
-        parts_.rows->DirtyRows() < options_.sweep_dirty_rows)
+        parts_.rows->DirtyRows() < options_.sweep_dirty_rows && TimeToReplay() < options_.restart_target / 2)
       continue;
     const absl::Status swept = SweepAll();
     if (!swept.ok()) RH_LOG_WARN("sweep failed, will be tried again: {}", swept.ToString());

@@ -19,7 +19,7 @@ Node::Node(const NodeOptions& options, NodeDisk* disk) : options_(options), disk
   ledger_.SetLimit(MemoryLine::kRowIndex, options.memory_bytes);
   workers_ = options.inline_workers ? MakeInlineExecutor() : MakeThreadPool("workers", options.threads);
   appliers_ = MakeThreadPool("appliers", options.threads);
-  io_ = MakeThreadPool("io", 4);
+  io_ = MakeThreadPool("io", options.io_threads);
   TieredRowStoreOptions rows;
   rows.partition_bits = map->partition_bits();
   rows.owned = map->OwnedBy(options.server);
@@ -41,6 +41,7 @@ Node::Node(const NodeOptions& options, NodeDisk* disk) : options_(options), disk
   set.log.directory = kNodeLogDirectory;
   set.log.segment_bytes = options.segment_bytes;
   set.log.low_water_free_bytes = 0;
+  set.restart_target = options.restart_target;
   set.log_identity = {.cluster = kNodeCluster, .server = options.server, .history = disk->history};
   partitions_ = std::make_unique<PartitionSet>(
       set, PartitionSet::Parts{.fs = options.files != nullptr ? options.files : disk->files.get(),

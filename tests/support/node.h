@@ -27,6 +27,8 @@ struct NodeOptions {
   uint64_t segment_bytes = 1ull << 20;
   bool inline_workers = false;  // pushes run in the calling thread
   int threads = 2;              // of workers and of appliers, each
+  int io_threads = 4;           // reads of spill, and replay
+  absl::Duration restart_target = absl::Seconds(60);
   Clock* clock = SystemClock();
   FileSystem* files = nullptr;  // instead of the disk's own, over which it should lie
 };

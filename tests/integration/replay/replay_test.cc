@@ -95,7 +95,9 @@ TEST(Replay, OneLogIsOneState) {
     SetActiveKernelsForTest(kernels);
     for (const int threads : {1, 2, 8}) {
       for (const uint64_t memory : {kAmple, kTight}) {
-        Node node({.partitions = kPartitions, .memory_bytes = memory, .threads = threads}, &disk);
+        Node node(
+            {.partitions = kPartitions, .memory_bytes = memory, .threads = threads, .io_threads = threads},
+            &disk);
         const absl::Status started = node.Start();
         ASSERT_TRUE(started.ok()) << started;
         for (TableId table = 1; table <= std::size(kTables); ++table) node.tables().Open(table);

@@ -231,6 +231,40 @@ TEST(PartitionSet, ASweepOfNoTimeSweepsNothingAndLosesNothing) {
   EXPECT_EQ(node->rows().Stats(1).stored_rows, ids.size());
 }
 
+TEST(PartitionSet, ASweepBeginsWhenARestartWouldReplayForTooLong) {
+  NodeDisk disk;
+  Node node({.partitions = 4, .restart_target = absl::Nanoseconds(2)}, &disk);
+  ASSERT_TRUE(node.Start().ok());
+  ASSERT_TRUE(node.CreateTable(AdagradSchema(1, 2)).ok());
+  const auto ids = IdsUpTo(100);
+  // Far from the bounds of log and dirty rows, but longer than a nanosecond.
+  ExpectAllOk(node.Push(PushBuilder(1, 1).Add(1, ids, ValuesFor(ids, 2)).request()));
+  while (node.rows().DirtyRows() != 0) absl::SleepFor(absl::Milliseconds(1));
+  EXPECT_GE(node.partitions().stats().sweeps, 1u);
+}
+
+TEST(PartitionSet, TheTimeToReplayIsThatOfLoggedWorkSinceTheLastSweep) {
+  NodeDisk disk;
+  auto node = std::make_unique<Node>(NodeOptions{.partitions = 4}, &disk);
+  ASSERT_TRUE(node->Start().ok());
+  ASSERT_TRUE(node->CreateTable(AdagradSchema(1, 2, Durability::kVolatile)).ok());
+  ASSERT_TRUE(node->CreateTable(AdagradSchema(2, 2)).ok());
+  ASSERT_TRUE(node->partitions().SweepAll().ok());
+  const absl::Duration swept = node->partitions().stats().time_to_replay;
+  const auto ids = IdsUpTo(100);
+  ExpectAllOk(node->Push(PushBuilder(1, 1).Add(1, ids, ValuesFor(ids, 2)).request()));
+  EXPECT_EQ(node->partitions().stats().time_to_replay, swept) << "a volatile push has no record";
+  ExpectAllOk(node->Push(PushBuilder(1, 2).Add(2, ids, ValuesFor(ids, 2)).request()));
+  EXPECT_GT(node->partitions().stats().time_to_replay, swept);
+  node->Kill(0, false);
+  node = std::make_unique<Node>(NodeOptions{.partitions = 4}, &disk);
+  ASSERT_TRUE(node->Start().ok());
+  EXPECT_GT(node->partitions().stats().time_to_replay, absl::ZeroDuration())
+      << "what was replayed would be replayed once more";
+  ASSERT_TRUE(node->partitions().SweepAll().ok());
+  EXPECT_EQ(node->partitions().stats().time_to_replay, absl::ZeroDuration());
+}
+
 // ---- tables that come and go
 
 TEST(PartitionSet, ADroppedTableIsGoneAndItsMemoryIsGivenBack) {
