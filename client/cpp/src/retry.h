@@ -25,11 +25,16 @@ Verdict Judge(absl::StatusCode code);
 // for.
 std::chrono::milliseconds BackoffAfter(uint32_t attempts, uint32_t retry_after_ms);
 
+// gRPC's own errors have no checksum: damage makes any code of any other. With checksums, one that ends a call
+// is believed after it came this often and then once more.
+inline constexpr uint32_t kMostDoubts = 2;
+
 // One call's patience.
 struct Patience {
   SteadyTime begin;
   SteadyTime give_up;
   uint32_t attempts = 1;
+  uint32_t doubts = 0;  // errors in a row that would have been final, but for kMostDoubts
   // The last error that was not a missing answer: it says more than that the last attempt had no time left.
   absl::Status told = absl::OkStatus();
 

@@ -38,6 +38,9 @@ struct CallOptions {
   // Not 0: the requests with such a limit that are under way to this server have at most so many bytes, or
   // are one; others wait, in order. A server takes whole messages in before it can refuse them.
   uint64_t upload_limit = 0;
+  // An error that the server did not send a pause with may be the connection's fault: later calls get
+  // another.
+  bool doubt_connection = false;
 };
 
 class Transport {
