@@ -29,8 +29,8 @@ uint32_t WriteChecksum(uint8_t* message, size_t size, uint32_t request = 0);
 // The checksum that a message says it has; none when it does not begin with one. Not compared with its bytes.
 std::optional<uint32_t> ChecksumOf(absl::Span<const uint8_t> message);
 
-// The same of a message in pieces, compared. Unavailable, naming `what`, the value found and the one of the bytes, when they differ:
-// whoever sent it may send it again. Cost: one pass over a message that has one.
+// The same of a message in pieces, compared. Unavailable, naming `what`, the value found and the one of the
+// bytes, when they differ: whoever sent it may send it again. Cost: one pass over a message that has one.
 absl::StatusOr<std::optional<uint32_t>> CheckChecksum(const char* what, const ChunkedBytes& message,
                                                       uint32_t request = 0);
 

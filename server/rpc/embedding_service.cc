@@ -30,7 +30,8 @@ prometheus::Counter* DamagedOf(MetricsRegistry* metrics, const char* method) {
                               {{"method", method}});
 }
 
-// `decoded`, counted when it is the error of a message that was damaged: the only one of a decoder that may pass.
+// `decoded`, counted when it is the error of a message that was damaged: the only one of a decoder that may
+// pass.
 template <typename Message>
 absl::StatusOr<Message> CountDamage(absl::StatusOr<Message> decoded, prometheus::Counter* damaged) {
   if (damaged != nullptr && absl::IsUnavailable(decoded.status())) damaged->Increment();
@@ -67,7 +68,7 @@ struct EmbeddingService::PushCall {
   Admission::Ticket ticket;
   bool want_lsn = false;
   std::optional<uint32_t> checksum;  // of the request: its answer has one too
-  std::shared_ptr<void> owner;  // counts and values are views into its bytes
+  std::shared_ptr<void> owner;       // counts and values are views into its bytes
 };
 
 // ---- pull
@@ -78,7 +79,8 @@ absl::StatusOr<std::shared_ptr<EmbeddingService::PullCall>> EmbeddingService::Pr
   auto call = std::make_shared<PullCall>();
   RH_ASSIGN_OR_RETURN(call->checked, ValidatePull(message, parts_.rules));
   const uint64_t map_version = parts_.partitions->map().version();
-  const uint64_t reply_bytes = PullResponseBuilder::SizeOf(map_version, call->checked.reply, message.checksum.has_value());
+  const uint64_t reply_bytes =
+      PullResponseBuilder::SizeOf(map_version, call->checked.reply, message.checksum.has_value());
   RH_ASSIGN_OR_RETURN(call->ticket, parts_.admission->Admit("a pull's answer", reply_bytes));
   call->response.emplace(map_version, call->checked.reply, message.checksum);
   for (size_t i = 0; i < call->checked.request.tables.size(); ++i) {
@@ -161,8 +163,8 @@ void EmbeddingService::Push(const ChunkedBytes& request, std::shared_ptr<void> o
       &call->checked.request, [this, call, respond = std::move(respond)](PushOutcome outcome) mutable {
         Buffer answer;
         if (outcome.status.ok())
-          answer = EncodePushResponse(parts_.partitions->map().version(), outcome, call->want_lsn,
-                                      call->checksum);
+          answer =
+              EncodePushResponse(parts_.partitions->map().version(), outcome, call->want_lsn, call->checksum);
         *call = PushCall();
         respond(std::move(outcome.status), std::move(answer));
       });

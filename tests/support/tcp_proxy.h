@@ -1,7 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A TCP proxy on 127.0.0.1 that can be told to cut or damage what goes through it. Listens from its making on, so that
-// its address can be given out before its target exists; connections to it before then are closed.
+// A TCP proxy on 127.0.0.1 that can be told to cut or damage what goes through it. Listens from its making
+// on, so that its address can be given out before its target exists; connections to it before then are
+// closed.
 //
 // Thread rule: thread-safe. The destructor closes everything and waits for its threads.
 
