@@ -251,6 +251,25 @@ TEST(WireDecode, ADamagedMessageWithAChecksumMayBeSentAgain) {
   EXPECT_EQ(DecodeDelete(View(bad)).status().code(), absl::StatusCode::kUnavailable);
 }
 
+// Else it would be taken for one that never had a checksum. What still decodes has lost its history, which is
+// looked at first.
+TEST(WireDecode, APushWhoseTagIsDamagedIsRefused) {
+  const uint64_t seed = TestSeed();
+  SCOPED_TRACE(testing::Message() << "ROWHOUSE_TEST_SEED=" << seed);
+  std::mt19937_64 random(seed);
+  for (int i = RandomMessages() / 8; i > 0 && !HasFailure(); --i) {
+    v1::PushRequest push = RandomPush(random);
+    push.set_history(random() | 1);
+    std::string bytes = WithChecksum(push.SerializeAsString());
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string damaged = bytes;
+      damaged[0] = static_cast<char>(damaged[0] ^ (1 << bit));
+      const auto got = DecodePush(View(damaged));
+      EXPECT_TRUE(!got.ok() || got->history != push.history()) << "bit " << bit;
+    }
+  }
+}
+
 TEST(WireDecode, AChecksumElsewhereIsRefused) {
   std::mt19937_64 random(7);
   v1::PullRequest pull = RandomPull(random);
