@@ -70,18 +70,20 @@ void Core::RetryLater(const Trouble& trouble, std::chrono::milliseconds pause,
   });
 }
 
-Verdict Core::JudgeIn(const Trouble& trouble, Patience* patience) const {
-  const Verdict verdict = Judge(trouble.status.code());
+Verdict Core::JudgeOrDoubt(Trouble* trouble, Patience* patience) const {
+  const Verdict verdict = Judge(trouble->status.code());
   const bool ends = verdict == Verdict::kFinal || verdict == Verdict::kIfMapChanged;
-  if (!options.checksums || trouble.vouched || !ends) {
+  if (!options.checksums || trouble->vouched || !ends) {
     patience->doubts = 0;
     return verdict;
   }
-  return ++patience->doubts <= kMostDoubts ? Verdict::kRetry : verdict;
+  if (++patience->doubts > kMostDoubts) return verdict;
+  trouble->retry_after_ms = std::max(trouble->retry_after_ms, static_cast<uint32_t>(kRenewInterval.count()));
+  return Verdict::kRetry;
 }
 
 void Core::Recover(Trouble trouble, Patience* patience, absl::AnyInvocable<void(absl::Status)> next) {
-  const Verdict verdict = JudgeIn(trouble, patience);
+  const Verdict verdict = JudgeOrDoubt(&trouble, patience);
   if (verdict == Verdict::kFinal || cluster_->closed()) return next(trouble.status);
   patience->Note(trouble.status);
   const std::chrono::milliseconds pause = BackoffAfter(patience->attempts, trouble.retry_after_ms);

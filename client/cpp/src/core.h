@@ -113,8 +113,9 @@ class Core {
   absl::Status TakePushError();
 
  private:
-  // What is to be done, counting in `patience` the errors that are not believed yet.
-  Verdict JudgeIn(const Trouble& trouble, Patience* patience) const;
+  // What is to be done. An error that is not believed yet is counted in `patience`, and gets a pause in which
+  // its connection is replaced.
+  Verdict JudgeOrDoubt(Trouble* trouble, Patience* patience) const;
   absl::Status CheckAnswer(uint32_t request_checksum, const Reply& reply);
   void RetryLater(const Trouble& trouble, std::chrono::milliseconds pause,
                   absl::AnyInvocable<void(absl::Status)> next);

@@ -20,9 +20,6 @@
 namespace rowhouse::client {
 namespace {
 
-// A connection whose tables of headers, or frames, were damaged once fails from then on, or hangs. No sooner
-// than this is one that replaced another replaced itself.
-constexpr std::chrono::milliseconds kRenewInterval{1000};
 constexpr char kRetryAfterKey[] = "retry-after-ms";  // trailing metadata of a refused call
 
 int Cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }

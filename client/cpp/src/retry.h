@@ -25,9 +25,10 @@ Verdict Judge(absl::StatusCode code);
 // for.
 std::chrono::milliseconds BackoffAfter(uint32_t attempts, uint32_t retry_after_ms);
 
-// gRPC's own errors have no checksum: damage makes any code of any other. With checksums, one that ends a
-// call is believed after it came this often and then once more.
-inline constexpr uint32_t kMostDoubts = 2;
+// gRPC's own errors have no checksum: damage makes any code of any other, and a damaged header brings every
+// message of its connection to another method. With checksums, an error that ends a call is believed after it
+// came this often, each time by another connection (kRenewInterval), and then once more.
+inline constexpr uint32_t kMostDoubts = 4;
 
 // One call's patience.
 struct Patience {

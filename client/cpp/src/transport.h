@@ -32,6 +32,10 @@ struct Reply {
 // With an error the bytes are ignored.
 using ReplyCallback = absl::AnyInvocable<void(absl::Status, Reply)>;
 
+// A connection whose tables of headers, or frames, were damaged once fails from then on, or hangs. One that
+// replaced another is no sooner replaced itself than this.
+inline constexpr std::chrono::milliseconds kRenewInterval{100};
+
 struct CallOptions {
   SteadyTime deadline;
   bool bulk = false;  // request and answer together are large: keep it away from small calls

@@ -112,15 +112,15 @@ TEST_F(Checksums, AnErrorThatEndsACallIsBelievedWhenItComesAgainAndAgain) {
   const Fault bad = Error(absl::InvalidArgumentError("bad"));
   const Fault gone = Error(absl::NotFoundError("gone"));
   const Fault old = Error(absl::FailedPreconditionError("old"));
-  cluster_.SetFaults(InOrder(kPull, {bad, gone, Error(absl::UnavailableError("lost")), old, bad}));
+  cluster_.SetFaults(InOrder(kPull, {bad, gone, Error(absl::UnavailableError("lost")), old, bad, old, bad}));
   float row = 0;
   ASSERT_TRUE(PullOne(*client_, table_, 1, &row).ok());
   cluster_.SetFaults(InOrder(kPush, {bad, bad}));
   ASSERT_TRUE(PushOnes(*client_, table_, {1}).ok());
 
-  cluster_.SetFaults(InOrder(kPull, {bad, gone, bad}));
+  cluster_.SetFaults(InOrder(kPull, {bad, gone, bad, bad, bad}));
   EXPECT_TRUE(absl::IsInvalidArgument(PullOne(*client_, table_, 1, &row)));
-  cluster_.SetFaults(InOrder(kPush, {gone, bad, gone}));
+  cluster_.SetFaults(InOrder(kPush, {gone, bad, gone, gone, gone}));
   EXPECT_TRUE(absl::IsNotFound(PushOnes(*client_, table_, {1}).status()));
   // Without checksums the first one counts.
   auto plain = *cluster_.Connect();
