@@ -40,6 +40,7 @@ absl::StatusOr<std::vector<Result>> EnginePushes(const Options& options);     //
 absl::StatusOr<std::vector<Result>> GrowthOfRows(const Options& options);     // growth_rows
 absl::StatusOr<std::vector<Result>> GrowthOfServers(const Options& options);  // growth_servers
 absl::StatusOr<std::vector<Result>> RpcThroughput(const Options& options);    // rpc_pull, rpc_push
+absl::StatusOr<std::vector<Result>> Checksums(const Options& options);  // checksums_pull, checksums_push
 absl::StatusOr<std::vector<Result>> SmallPulls(
     const Options& options);  // small_pull_*, mixed_tail, never_read
 absl::StatusOr<std::vector<Result>> DurablePush(const Options& options);  // durable_push

@@ -12,6 +12,7 @@ const std::vector<Case>& Cases() {
        EnginePulls},
       {{"engine_push_sgd", "engine_push_rowwise", "engine_push_adagrad"}, true, EnginePushes},
       {{"rpc_pull", "rpc_push"}, true, RpcThroughput},
+      {{"checksums_pull", "checksums_push"}, false, Checksums},
       {{"small_pull_latency_p50", "small_pull_latency_p99", "mixed_tail", "never_read", "one_hot_row"},
        true,
        SmallPulls},

@@ -132,6 +132,38 @@ absl::StatusOr<std::vector<Result>> RpcThroughput(const Options& options) {
   return results;
 }
 
+absl::StatusOr<std::vector<Result>> Checksums(const Options& options) {
+  RH_ASSIGN_OR_RETURN(const auto servers,
+                      Servers::Start(options.directory, 1, options.rows * 400 + (2ull << 30)));
+  RH_ASSIGN_OR_RETURN(const auto with, servers->Connect("with", true));
+  RH_ASSIGN_OR_RETURN(const auto without, servers->Connect("without"));
+  RH_ASSIGN_OR_RETURN(const Table table, with->CreateTable(SgdTable("checksums", kDim)));
+  RH_RETURN_IF_ERROR(FillTable(*without, table, options.rows));
+  const Batches batches = UniformBatches(options.rows);
+  const std::vector<float> gradients(kBatchIds * kDim, 0.25f);
+  std::vector<std::vector<float>> rows;
+  absl::Status status;
+  const auto pull = [&](Client& client) {
+    return RowsPerCpuSecond([&] { status.Update(PullAll(client, table, batches, &rows)); });
+  };
+  const auto push = [&](Client& client) {
+    return RowsPerCpuSecond([&] { status.Update(PushAll(client, table, batches, gradients)); });
+  };
+  std::vector<Result> results;
+  if (options.wants("checksums_pull")) {
+    results.push_back(Alternate(
+        "checksums_pull", "W1 over gRPC with checksums, beside without", "rows/CPU s", 0.9, options.runs,
+        [&] { return pull(*with); }, [&] { return pull(*without); }));
+  }
+  if (options.wants("checksums_push")) {
+    results.push_back(Alternate(
+        "checksums_push", "W1 over gRPC, volatile, with checksums, beside without", "rows/CPU s", 0.9,
+        options.runs, [&] { return push(*with); }, [&] { return push(*without); }));
+  }
+  if (!status.ok()) return status;
+  return results;
+}
+
 absl::StatusOr<std::vector<Result>> GrowthOfServers(const Options& options) {
   constexpr uint32_t kSmallDim = 16;
   const uint64_t rows = options.quick ? 200'000 : 2'000'000;

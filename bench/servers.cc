@@ -51,8 +51,8 @@ Servers::~Servers() {
   for (const std::string& directory : directories_) std::filesystem::remove_all(directory, ignored);
 }
 
-absl::StatusOr<std::unique_ptr<Client>> Servers::Connect(const std::string& writer) const {
-  return Client::Connect({.address = address(), .writer_name = writer});
+absl::StatusOr<std::unique_ptr<Client>> Servers::Connect(const std::string& writer, bool checksums) const {
+  return Client::Connect({.address = address(), .writer_name = writer, .checksums = checksums});
 }
 
 absl::Status FillTable(Client& client, const Table& table, uint64_t rows) {

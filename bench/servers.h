@@ -28,7 +28,7 @@ class Servers {
   Servers& operator=(const Servers&) = delete;
 
   std::string address() const { return addresses_[0]; }
-  absl::StatusOr<std::unique_ptr<Client>> Connect(const std::string& writer) const;
+  absl::StatusOr<std::unique_ptr<Client>> Connect(const std::string& writer, bool checksums = false) const;
 
  private:
   Servers() = default;

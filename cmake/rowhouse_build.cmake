@@ -94,6 +94,7 @@ if(ROWHOUSE_TESTS)
 endif()
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(ISAL REQUIRED IMPORTED_TARGET libisal)
 
 # Two sets of precompiled headers, each compiled once: of libraries, and of tests, which are compiled as programs are.
 if(ROWHOUSE_PCH)

@@ -95,6 +95,9 @@ void AddServerFlags(CLI::App& app, TrainerFlags* f) {
       "Any server of the cluster (several: comma-separated), or local: for one in this process");
   app.add_flag("--insecure", f->insecure, "Allow an address of another machine; traffic is not encrypted")
       ->group("Servers");
+  app.add_flag("--checksums", f->checksums,
+               "Checksums of pulls and pushes from end to end: what a network damages is sent again")
+      ->group("Servers");
   add("--table-prefix", f->table_prefix, "Tables are named PREFIXC1 to PREFIXC26");
   add("--durability", f->durability, "Of the tables, when they are made")
       ->check(CLI::IsMember({"volatile", "async", "sync"}));

@@ -30,7 +30,7 @@ struct TrainerFlags {
   bool eval_only = false, untrained_embeddings = false, reproducible = false, in_process_twin = false;
   // Servers.
   std::string address = "127.0.0.1:7600", table_prefix = "dlrm.", durability = "async";
-  bool insecure = false;
+  bool insecure = false, checksums = false;
   uint32_t rank = 0, world_size = 1, retry_timeout_s = 60;
   uint32_t local_partitions = 256;
   uint64_t local_memory_budget_bytes = 512ull << 20;

@@ -54,6 +54,7 @@ absl::StatusOr<std::unique_ptr<RowhouseEmbeddings>> ConnectToServers(const Train
   RowhouseOptions options;
   options.client.address = flags.address;
   options.client.insecure = flags.insecure;
+  options.client.checksums = flags.checksums;
   options.client.retry_timeout = std::chrono::seconds(flags.retry_timeout_s);
   options.client.writer_name = flags.WriterName();
   options.client.max_pushes_in_flight = flags.reproducible ? 1 : flags.pushes_in_flight;

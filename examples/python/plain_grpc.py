@@ -3,7 +3,7 @@
 """Rowhouse from Python without a client library: gRPC stubs made from the protos, NumPy for rows.
 
 Everything a client in another language needs is here: the partition map, the routing hash, initial rows, a registered writer,
-exactly-once pushes (the same seq again after a failure), pulls from several servers.
+exactly-once pushes (the same seq again after a failure), pulls from several servers, checksums from end to end.
 
   plain_grpc.py --address 127.0.0.1:7600    make a table, pull, push, check Adagrad against NumPy, drop the table
   plain_grpc.py --golden tests/golden       check this file's routing hash and initial rows against the golden vectors
@@ -62,6 +62,31 @@ def uniform_rows(seed, ids, dim, low, high):
     return np.where((rows == high) & (low < high), np.nextafter(high, low), rows)
 
 
+def crc_table():
+    table = []
+    for byte in range(256):
+        for _ in range(8):
+            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
+        table.append(byte)
+    return table
+
+
+CRC_TABLE = crc_table()
+
+
+def crc32c(data, crc=0):
+    """CRC-32C of bytes, continued from `crc`. Slow: the package google-crc32c has a fast one."""
+    crc ^= 0xFFFFFFFF
+    for byte in data:
+        crc = crc >> 8 ^ CRC_TABLE[(crc ^ byte) & 0xFF]
+    return crc ^ 0xFFFFFFFF
+
+
+def with_checksum(message, crc):
+    """The field `checksum`, tag 0x75 and four bytes, in front of a serialized message: what is sent is still that message."""
+    return b"\x75" + crc.to_bytes(4, "little") + message
+
+
 def check_golden(directory):
     """The number of vectors checked; AssertionError at the first that differs."""
     checked = 0
@@ -87,6 +112,11 @@ def check_golden(directory):
             row = uniform_rows(int(case["seed"], 16), [int(case["id"], 16)], dim, low, high)[0]
         assert np.array_equal(row.astype(np.float32).view(np.uint32), expected), case
         checked += 1
+    for vector in json.loads((directory / "checksums.json").read_text())["vectors"]:
+        request, answer = bytes.fromhex(vector["request"]), bytes.fromhex(vector["answer"])
+        assert with_checksum(request, crc32c(request)).hex() == vector["request_on_wire"], vector
+        assert with_checksum(answer, crc32c(answer, crc32c(request))).hex() == vector["answer_on_wire"], vector
+        checked += 1
     return checked
 
 
@@ -108,18 +138,41 @@ def import_stubs(directory):
 
 
 class Cluster:
-    """Connections to all servers, the partition map, and one writer."""
+    """Connections to all servers, the partition map, and one writer. checksums: of pulls and pushes and their answers."""
 
-    def __init__(self, address, stubs):
+    def __init__(self, address, stubs, checksums=False):
         import grpc
         self.grpc = grpc
         self.admin_pb, admin_grpc, self.pb, embedding_grpc, self.schema_pb = stubs
         options = [("grpc.max_receive_message_length", 64 << 20)]
         self.admin = admin_grpc.AdminServiceStub(grpc.insecure_channel(address, options))
         self.map = self.admin.GetPartitionMap(self.admin_pb.GetPartitionMapRequest(), timeout=10, wait_for_ready=True)
-        self.servers = {s.server: embedding_grpc.EmbeddingServiceStub(grpc.insecure_channel(s.address, options))
-                        for s in self.map.servers}
-        self.writer, self.seq = 0, 0
+        channels = {s.server: grpc.insecure_channel(s.address, options) for s in self.map.servers}
+        self.servers = {server: embedding_grpc.EmbeddingServiceStub(channel) for server, channel in channels.items()}
+        if checksums:
+            for server, stub in self.servers.items():
+                stub.Pull = self.checked(channels[server], "Pull", self.pb.PullResponse)
+                stub.Push = self.checked(channels[server], "Push", self.pb.PushResponse)
+        self.writer, self.seq, self.damaged_answers = 0, 0, 0
+
+    def checked(self, channel, method, answer_type):
+        """A method as the stub has it, with a checksum in front of each request. Its answer's continues the request's; one without it,
+        or with another, was damaged on its way, and is asked for again, as a lost one is."""
+        send = channel.unary_unary(f"/rowhouse.v1.EmbeddingService/{method}")  # bytes in, bytes out
+
+        def call(request, timeout, wait_for_ready=False):
+            message = request.SerializeToString()
+            crc = crc32c(message)
+            deadline = time.monotonic() + RETRY_SECONDS
+            while True:
+                answer = send(with_checksum(message, crc), timeout=timeout, wait_for_ready=wait_for_ready)
+                if answer[:5] == with_checksum(b"", crc32c(answer[5:], crc)):
+                    return answer_type.FromString(answer)
+                self.damaged_answers += 1
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"no answer of {method} has the right checksum within {RETRY_SECONDS} s")
+
+        return call
 
     def register_writer(self, name):
         request = self.admin_pb.RegisterWriterRequest(name=name)
@@ -197,7 +250,7 @@ def adagrad(weights, state, gradients, learning_rate, epsilon):
 
 
 def run(address, stubs):
-    cluster = Cluster(address, stubs)
+    cluster = Cluster(address, stubs, checksums=True)
     print(f"{len(cluster.servers)} servers, {len(cluster.map.owners)} partitions, history {cluster.map.history:016x}")
     name = f"plain_grpc.{os.getpid()}.{time.time_ns()}"
     schema = cluster.schema_pb.TableSchema(

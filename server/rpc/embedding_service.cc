@@ -23,6 +23,21 @@ prometheus::Histogram* RowsOf(MetricsRegistry* metrics, const char* method) {
                                 {{"method", method}}, kRowBuckets);
 }
 
+prometheus::Counter* DamagedOf(MetricsRegistry* metrics, const char* method) {
+  if (metrics == nullptr) return nullptr;
+  return &metrics->AddCounter("rowhouse_damaged_requests_total",
+                              "Requests refused because their bytes had another checksum than they said.",
+                              {{"method", method}});
+}
+
+// `decoded`, counted when it is the error of a message that was damaged: the only one of a decoder that may
+// pass.
+template <typename Message>
+absl::StatusOr<Message> CountDamage(absl::StatusOr<Message> decoded, prometheus::Counter* damaged) {
+  if (damaged != nullptr && absl::IsUnavailable(decoded.status())) damaged->Increment();
+  return decoded;
+}
+
 template <typename Tables>
 void ObserveRows(prometheus::Histogram* histogram, const Tables& tables) {
   if (histogram == nullptr) return;
@@ -36,7 +51,10 @@ void ObserveRows(prometheus::Histogram* histogram, const Tables& tables) {
 EmbeddingService::EmbeddingService(Parts parts)
     : parts_(std::move(parts)),
       pull_rows_(RowsOf(parts_.metrics, "Pull")),
-      push_rows_(RowsOf(parts_.metrics, "Push")) {}
+      push_rows_(RowsOf(parts_.metrics, "Push")),
+      damaged_pulls_(DamagedOf(parts_.metrics, "Pull")),
+      damaged_pushes_(DamagedOf(parts_.metrics, "Push")),
+      damaged_deletes_(DamagedOf(parts_.metrics, "Delete")) {}
 
 // What a pull needs until it is answered.
 struct EmbeddingService::PullCall {
@@ -49,20 +67,22 @@ struct EmbeddingService::PushCall {
   CheckedPush checked;
   Admission::Ticket ticket;
   bool want_lsn = false;
-  std::shared_ptr<void> owner;  // counts and values are views into its bytes
+  std::optional<uint32_t> checksum;  // of the request: its answer has one too
+  std::shared_ptr<void> owner;       // counts and values are views into its bytes
 };
 
 // ---- pull
 
 absl::StatusOr<std::shared_ptr<EmbeddingService::PullCall>> EmbeddingService::PreparePull(
     const ChunkedBytes& request) {
-  RH_ASSIGN_OR_RETURN(const PullMessage message, DecodePull(request));
+  RH_ASSIGN_OR_RETURN(const PullMessage message, CountDamage(DecodePull(request), damaged_pulls_));
   auto call = std::make_shared<PullCall>();
   RH_ASSIGN_OR_RETURN(call->checked, ValidatePull(message, parts_.rules));
   const uint64_t map_version = parts_.partitions->map().version();
-  const uint64_t reply_bytes = PullResponseBuilder::SizeOf(map_version, call->checked.reply);
+  const uint64_t reply_bytes =
+      PullResponseBuilder::SizeOf(map_version, call->checked.reply, message.checksum.has_value());
   RH_ASSIGN_OR_RETURN(call->ticket, parts_.admission->Admit("a pull's answer", reply_bytes));
-  call->response.emplace(map_version, call->checked.reply);
+  call->response.emplace(map_version, call->checked.reply, message.checksum);
   for (size_t i = 0; i < call->checked.request.tables.size(); ++i) {
     call->checked.request.tables[i].target = call->response->target(i);
   }
@@ -108,8 +128,9 @@ void EmbeddingService::ZeroFailedRows(const PullCall& call,
 
 absl::StatusOr<std::shared_ptr<EmbeddingService::PushCall>> EmbeddingService::PreparePush(
     const ChunkedBytes& request) {
-  RH_ASSIGN_OR_RETURN(const PushMessage message, DecodePush(request));
+  RH_ASSIGN_OR_RETURN(const PushMessage message, CountDamage(DecodePush(request), damaged_pushes_));
   auto call = std::make_shared<PushCall>();
+  call->checksum = message.checksum;
   call->want_lsn = message.want_lsn;
   RH_ASSIGN_OR_RETURN(call->checked, ValidatePush(message, parts_.rules));
   parts_.activity->Heard(call->checked.request.writer);
@@ -120,8 +141,9 @@ absl::StatusOr<std::shared_ptr<EmbeddingService::PushCall>> EmbeddingService::Pr
 
 absl::StatusOr<std::shared_ptr<EmbeddingService::PushCall>> EmbeddingService::PrepareDelete(
     const ChunkedBytes& request) {
-  RH_ASSIGN_OR_RETURN(const DeleteMessage message, DecodeDelete(request));
+  RH_ASSIGN_OR_RETURN(const DeleteMessage message, CountDamage(DecodeDelete(request), damaged_deletes_));
   auto call = std::make_shared<PushCall>();
+  call->checksum = message.checksum;
   RH_ASSIGN_OR_RETURN(call->checked, ValidateDelete(message, parts_.rules));
   parts_.activity->Heard(call->checked.request.writer);
   RH_ASSIGN_OR_RETURN(call->ticket, parts_.admission->Admit("a delete's log records", request.size()));
@@ -141,7 +163,8 @@ void EmbeddingService::Push(const ChunkedBytes& request, std::shared_ptr<void> o
       &call->checked.request, [this, call, respond = std::move(respond)](PushOutcome outcome) mutable {
         Buffer answer;
         if (outcome.status.ok())
-          answer = EncodePushResponse(parts_.partitions->map().version(), outcome, call->want_lsn);
+          answer =
+              EncodePushResponse(parts_.partitions->map().version(), outcome, call->want_lsn, call->checksum);
         *call = PushCall();
         respond(std::move(outcome.status), std::move(answer));
       });
@@ -158,7 +181,7 @@ void EmbeddingService::Delete(const ChunkedBytes& request, std::shared_ptr<void>
   parts_.partitions->Push(&call->checked.request,
                           [call, respond = std::move(respond)](PushOutcome outcome) mutable {
                             Buffer answer;
-                            if (outcome.status.ok()) answer = EncodeDeleteResponse(outcome);
+                            if (outcome.status.ok()) answer = EncodeDeleteResponse(outcome, call->checksum);
                             *call = PushCall();
                             respond(std::move(outcome.status), std::move(answer));
                           });

@@ -56,6 +56,9 @@ class EmbeddingService {
   const Parts parts_;
   prometheus::Histogram* pull_rows_ = nullptr;  // ids of one request
   prometheus::Histogram* push_rows_ = nullptr;
+  prometheus::Counter* damaged_pulls_ = nullptr;  // requests with another checksum than their bytes have
+  prometheus::Counter* damaged_pushes_ = nullptr;
+  prometheus::Counter* damaged_deletes_ = nullptr;
 };
 
 }  // namespace rowhouse::server

@@ -216,7 +216,7 @@ absl::StatusOr<CheckedPull> ValidatePull(const PullMessage& message, const Reque
         ids.size() * message.tables[i].dim * sizeof(float);  // < 2^20 * 2^18 a table, < 2^12 tables
   }
   if (reply_bytes < rules.max_message_bytes)
-    reply_bytes = PullResponseBuilder::SizeOf(~uint64_t{0}, out.reply);
+    reply_bytes = PullResponseBuilder::SizeOf(~uint64_t{0}, out.reply, message.checksum.has_value());
   if (reply_bytes > rules.max_message_bytes) {
     return Invalid("the answer would have ", reply_bytes, " bytes, a message may have ",
                    rules.max_message_bytes, ": ask for fewer rows in a request");

@@ -32,6 +32,7 @@ struct TableMessage {
 };
 
 struct PullMessage {
+  std::optional<uint32_t> checksum;  // that its bytes have
   HistoryId history = 0;
   uint64_t map_version = 0;
   std::vector<PartitionPosition> epochs;
@@ -42,6 +43,7 @@ struct PullMessage {
 };
 
 struct PushMessage {
+  std::optional<uint32_t> checksum;  // that its bytes have
   HistoryId history = 0;
   uint64_t map_version = 0;
   std::vector<PartitionPosition> epochs;
@@ -64,6 +66,7 @@ struct PrefetchMessage {
 };
 
 struct DeleteMessage {
+  std::optional<uint32_t> checksum;  // that its bytes have
   HistoryId history = 0;
   uint64_t map_version = 0;
   std::vector<PartitionPosition> epochs;
@@ -77,8 +80,9 @@ struct DeleteMessage {
 };
 
 // InvalidArgument when the bytes are no such message, saying where, or name more tables or partitions than
-// limits.h allows (so that what is built here stays small beside the message). The request's bytes must
-// outlive what is returned. No payload is copied.
+// limits.h allows (so that what is built here stays small beside the message); Unavailable when they have
+// another checksum than the message begins with, for they were damaged on their way. The request's bytes must
+// outlive what is returned. No payload is copied; one with a checksum is read once.
 absl::StatusOr<PullMessage> DecodePull(const ChunkedBytes& request);
 absl::StatusOr<PushMessage> DecodePush(const ChunkedBytes& request);
 absl::StatusOr<PrefetchMessage> DecodePrefetch(const ChunkedBytes& request);
@@ -98,23 +102,28 @@ class PullResponseBuilder {
   };
 
   // Bytes of an answer without failures. Requires: sizes were validated (no sum overflows).
-  static uint64_t SizeOf(uint64_t map_version, absl::Span<const Table> tables);
+  static uint64_t SizeOf(uint64_t map_version, absl::Span<const Table> tables, bool checksum = false);
 
-  // Lays out the answer. Stored bits are 0, values uninitialised.
-  PullResponseBuilder(uint64_t map_version, absl::Span<const Table> tables);
+  // Lays out the answer to a request with this checksum, if any. Stored bits are 0, values uninitialised.
+  PullResponseBuilder(uint64_t map_version, absl::Span<const Table> tables,
+                      std::optional<uint32_t> request_checksum = std::nullopt);
 
   // Where the rows of table i go.
   const ReadTarget& target(size_t i) const { return targets_[i]; }
 
-  // The message. With failures it is copied once, to append them.
+  // The message, with a checksum when the request had one. With failures it is copied once, to append them.
   Buffer Finish(absl::Span<const PartitionFailure> failures);
 
  private:
+  const std::optional<uint32_t> request_checksum_;
   Buffer buffer_;
   std::vector<ReadTarget> targets_;
 };
 
-Buffer EncodePushResponse(uint64_t map_version, const PushOutcome& outcome, bool want_lsn);
-Buffer EncodeDeleteResponse(const PushOutcome& outcome);
+// With a checksum when the request had one, `request_checksum`.
+Buffer EncodePushResponse(uint64_t map_version, const PushOutcome& outcome, bool want_lsn,
+                          std::optional<uint32_t> request_checksum = std::nullopt);
+Buffer EncodeDeleteResponse(const PushOutcome& outcome,
+                            std::optional<uint32_t> request_checksum = std::nullopt);
 
 }  // namespace rowhouse::server

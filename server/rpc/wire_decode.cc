@@ -3,6 +3,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/limits.h"
+#include "common/message_checksum.h"
+#include "common/status_macros.h"
 #include "server/rpc/wire_codec.h"
 #include "server/rpc/wire_reader.h"
 
@@ -17,6 +19,15 @@ bool HasRoom(WireReader& reader, const std::vector<T>& elements, uint64_t limit,
       absl::StrCat(field, " has more than ", limit,
                    " entries, the most that one request may have: send several requests")));
   return false;
+}
+
+// One that is elsewhere was not compared with any bytes: a generated writer puts it after other fields.
+void ReadChecksum(WireReader& reader, const char* field) {
+  reader.Fixed32();
+  if (reader.position() == kChecksumBytes) return;
+  reader.Fail(absl::InvalidArgumentError(absl::StrCat(field, " ends at byte ", reader.position(),
+                                                      ", allowed is ", kChecksumBytes,
+                                                      ": put it in front of the serialized message")));
 }
 
 // PartitionEpoch and PartitionLsn: an epoch is a position without an LSN.
@@ -139,6 +150,9 @@ void ReadPushField(WireReader& reader, PushMessage& push) {
     case 13:
       push.want_lsn = reader.Varint() != 0;
       break;
+    case kChecksumField:
+      ReadChecksum(reader, "PushRequest.checksum");
+      break;
     case 15:
       ReadPushTable(reader, push.tables);
       break;
@@ -156,8 +170,9 @@ absl::StatusOr<T> Finish(const WireReader& reader, T message) {
 }  // namespace
 
 absl::StatusOr<PullMessage> DecodePull(const ChunkedBytes& request) {
-  WireReader reader("PullRequest", request);
   PullMessage pull;
+  RH_ASSIGN_OR_RETURN(pull.checksum, CheckChecksum("PullRequest", request));
+  WireReader reader("PullRequest", request);
   while (reader.NextField()) {
     switch (reader.field()) {
       case 1:
@@ -178,6 +193,9 @@ absl::StatusOr<PullMessage> DecodePull(const ChunkedBytes& request) {
       case 6:
         ReadPosition(reader, pull.min_lsn, "PullRequest.min_lsn");
         break;
+      case kChecksumField:
+        ReadChecksum(reader, "PullRequest.checksum");
+        break;
       case 15:
         ReadPullTable(reader, pull.tables);
         break;
@@ -189,8 +207,9 @@ absl::StatusOr<PullMessage> DecodePull(const ChunkedBytes& request) {
 }
 
 absl::StatusOr<PushMessage> DecodePush(const ChunkedBytes& request) {
-  WireReader reader("PushRequest", request);
   PushMessage push;
+  RH_ASSIGN_OR_RETURN(push.checksum, CheckChecksum("PushRequest", request));
+  WireReader reader("PushRequest", request);
   while (reader.NextField()) ReadPushField(reader, push);
   return Finish(reader, std::move(push));
 }
@@ -217,8 +236,9 @@ absl::StatusOr<PrefetchMessage> DecodePrefetch(const ChunkedBytes& request) {
 }
 
 absl::StatusOr<DeleteMessage> DecodeDelete(const ChunkedBytes& request) {
-  WireReader reader("DeleteRequest", request);
   DeleteMessage message;
+  RH_ASSIGN_OR_RETURN(message.checksum, CheckChecksum("DeleteRequest", request));
+  WireReader reader("DeleteRequest", request);
   while (reader.NextField()) {
     switch (reader.field()) {
       case 1:
@@ -256,6 +276,9 @@ absl::StatusOr<DeleteMessage> DecodeDelete(const ChunkedBytes& request) {
         break;
       case 12:
         message.step = reader.Varint();
+        break;
+      case kChecksumField:
+        ReadChecksum(reader, "DeleteRequest.checksum");
         break;
       default:
         reader.Skip();

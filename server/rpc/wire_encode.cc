@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "common/check.h"
+#include "common/message_checksum.h"
 #include "server/rpc/status_mapping.h"
 #include "server/rpc/wire_codec.h"
 
@@ -61,6 +62,15 @@ class WireWriter {
 // All fields used here have numbers below 16: tags of one byte.
 size_t NumberSize(uint64_t value) { return value == 0 ? 0 : 1 + VarintSize(value); }
 size_t FieldSize(size_t length) { return 1 + VarintSize(length) + length; }
+
+// ---- the checksum: room at the message's beginning, filled in at its end
+
+size_t ChecksumSize(bool checksum) { return checksum ? kChecksumBytes : 0; }
+
+Buffer Sealed(Buffer message, std::optional<uint32_t> request_checksum) {
+  if (request_checksum.has_value()) WriteChecksum(message.data(), message.size(), *request_checksum);
+  return message;
+}
 
 // ---- PartitionResult
 
@@ -146,15 +156,19 @@ void WriteTable(WireWriter& writer, const PullResponseBuilder::Table& table, con
 
 }  // namespace
 
-uint64_t PullResponseBuilder::SizeOf(uint64_t map_version, absl::Span<const Table> tables) {
-  size_t size = NumberSize(map_version);
+uint64_t PullResponseBuilder::SizeOf(uint64_t map_version, absl::Span<const Table> tables, bool checksum) {
+  size_t size = ChecksumSize(checksum) + NumberSize(map_version);
   for (const Table& table : tables) size += FieldSize(PlanTable(table, size).message_size);
   return size;
 }
 
-PullResponseBuilder::PullResponseBuilder(uint64_t map_version, absl::Span<const Table> tables)
-    : buffer_(Buffer::Allocate(SizeOf(map_version, tables))), targets_(tables.size()) {
+PullResponseBuilder::PullResponseBuilder(uint64_t map_version, absl::Span<const Table> tables,
+                                         std::optional<uint32_t> request_checksum)
+    : request_checksum_(request_checksum),
+      buffer_(Buffer::Allocate(SizeOf(map_version, tables, request_checksum.has_value()))),
+      targets_(tables.size()) {
   WireWriter writer(buffer_.data());
+  writer.Skip(ChecksumSize(request_checksum.has_value()));
   writer.Number(1, map_version);
   for (size_t i = 0; i < tables.size(); ++i) {
     const size_t offset = static_cast<size_t>(writer.at() - buffer_.data());
@@ -164,7 +178,7 @@ PullResponseBuilder::PullResponseBuilder(uint64_t map_version, absl::Span<const 
 }
 
 Buffer PullResponseBuilder::Finish(absl::Span<const PartitionFailure> failures) {
-  if (failures.empty()) return std::move(buffer_);
+  if (failures.empty()) return Sealed(std::move(buffer_), request_checksum_);
   size_t bytes = 0;
   const std::vector<Result> results = MakeResults(failures, &bytes);
   Buffer out = Buffer::Allocate(buffer_.size() + bytes);
@@ -172,12 +186,13 @@ Buffer PullResponseBuilder::Finish(absl::Span<const PartitionFailure> failures) 
   writer.Raw(buffer_.data(), buffer_.size());
   WriteResults(writer, 2, results);
   RH_CHECK(writer.at() == out.data() + out.size());
-  return out;
+  return Sealed(std::move(out), request_checksum_);
 }
 
-Buffer EncodePushResponse(uint64_t map_version, const PushOutcome& outcome, bool want_lsn) {
-  size_t bytes =
-      NumberSize(map_version) + NumberSize(outcome.duplicate_parts) + NumberSize(outcome.skipped_rows);
+Buffer EncodePushResponse(uint64_t map_version, const PushOutcome& outcome, bool want_lsn,
+                          std::optional<uint32_t> request_checksum) {
+  size_t bytes = ChecksumSize(request_checksum.has_value()) + NumberSize(map_version) +
+                 NumberSize(outcome.duplicate_parts) + NumberSize(outcome.skipped_rows);
   const std::vector<Result> results = MakeResults(outcome.failures, &bytes);
   const absl::Span<const PartitionPosition> applied =
       want_lsn ? absl::MakeSpan(outcome.applied) : absl::Span<const PartitionPosition>();
@@ -188,6 +203,7 @@ Buffer EncodePushResponse(uint64_t map_version, const PushOutcome& outcome, bool
 
   Buffer out = Buffer::Allocate(bytes);
   WireWriter writer(out.data());
+  writer.Skip(ChecksumSize(request_checksum.has_value()));
   writer.Number(1, map_version);
   WriteResults(writer, 2, results);
   writer.Number(3, outcome.duplicate_parts);
@@ -199,18 +215,19 @@ Buffer EncodePushResponse(uint64_t map_version, const PushOutcome& outcome, bool
     writer.Number(3, position.lsn);
   }
   RH_CHECK(writer.at() == out.data() + out.size());
-  return out;
+  return Sealed(std::move(out), request_checksum);
 }
 
-Buffer EncodeDeleteResponse(const PushOutcome& outcome) {
-  size_t bytes = NumberSize(outcome.duplicate_parts);
+Buffer EncodeDeleteResponse(const PushOutcome& outcome, std::optional<uint32_t> request_checksum) {
+  size_t bytes = ChecksumSize(request_checksum.has_value()) + NumberSize(outcome.duplicate_parts);
   const std::vector<Result> results = MakeResults(outcome.failures, &bytes);
   Buffer out = Buffer::Allocate(bytes);
   WireWriter writer(out.data());
+  writer.Skip(ChecksumSize(request_checksum.has_value()));
   WriteResults(writer, 1, results);
   writer.Number(2, outcome.duplicate_parts);
   RH_CHECK(writer.at() == out.data() + out.size());
-  return out;
+  return Sealed(std::move(out), request_checksum);
 }
 
 }  // namespace rowhouse::server

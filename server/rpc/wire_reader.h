@@ -56,11 +56,12 @@ class WireReader {
   // Makes the whole message an error: for limits that only its reader knows.
   void Fail(absl::Status status);
 
+  // Bytes read so far.
+  size_t position() const { return chunk_start_ + static_cast<size_t>(at_ - chunk_begin_); }
   bool ok() const { return ok_; }
   const absl::Status& status() const { return status_; }
 
  private:
-  size_t position() const { return chunk_start_ + static_cast<size_t>(at_ - chunk_begin_); }
   size_t remaining() const { return limit_ - position(); }
   bool NextByte(uint8_t* byte);
   uint64_t RawVarint(int max_bytes);

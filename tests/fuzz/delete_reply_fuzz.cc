@@ -9,7 +9,10 @@ void ToProto(const client::PushAnswer& answer, const ChunkedBytes&, v1::DeleteRe
   out->set_duplicate_parts(static_cast<uint32_t>(answer.duplicate_parts));
 }
 
-void Forget(v1::DeleteResponse* reply) { ForgetOfFailures(reply->mutable_results()); }
+void Forget(v1::DeleteResponse* reply) {
+  ForgetOfFailures(reply->mutable_results());
+  reply->clear_checksum();
+}
 
 void Run(absl::Span<const uint8_t> input) {
   CheckReply<client::PushAnswer, v1::DeleteResponse>({client::DecodeDeleteResponse, ToProto, Forget, {1}},
@@ -20,6 +23,7 @@ std::vector<std::string> Seeds() {
   v1::DeleteResponse reply;
   AddFailures(reply.mutable_results());
   reply.set_duplicate_parts(300);
+  reply.set_checksum(0x01020304);
   return ReplySeeds(reply);
 }
 

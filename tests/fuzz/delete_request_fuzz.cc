@@ -23,7 +23,9 @@ bool WithinLimits(const v1::DeleteRequest& message) { return FewPartitions(messa
 
 void Run(absl::Span<const uint8_t> input) {
   CheckRequest<server::DeleteMessage, v1::DeleteRequest>(
-      {server::DecodeDelete, ToProto, WithinLimits, [](v1::DeleteRequest*) {}}, input);
+      {server::DecodeDelete, ToProto, WithinLimits,
+       [](v1::DeleteRequest* message) { message->clear_checksum(); }, true},
+      input);
 }
 
 std::vector<std::string> Seeds() {
@@ -40,7 +42,7 @@ std::vector<std::string> Seeds() {
   message.add_epochs()->set_epoch(1);
   message.set_allow_forward(true);
   message.set_step(5);
-  return InPieces(message);
+  return InPiecesAndSealed(message);
 }
 
 }  // namespace

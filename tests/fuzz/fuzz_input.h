@@ -12,6 +12,7 @@
 #include "absl/types/span.h"
 #include "common/bytes.h"
 #include "common/coding.h"
+#include "common/message_checksum.h"
 
 namespace rowhouse::fuzz {
 
@@ -50,6 +51,13 @@ class FuzzInput {
  private:
   absl::Span<const uint8_t> rest_;
 };
+
+// The message, its checksum put right if it begins with one.
+inline std::string WithRightChecksum(absl::Span<const uint8_t> message) {
+  std::string out = AsString(message);
+  if (ChecksumOf(message).has_value()) WriteChecksum(reinterpret_cast<uint8_t*>(out.data()), out.size());
+  return out;
+}
 
 // A byte string in pieces of `size` bytes, each in memory of exactly its size, so that a sanitizer sees a
 // byte read outside of one. size 0: in one piece.

@@ -20,7 +20,10 @@ void ToProto(const client::PullAnswer& answer, const ChunkedBytes& bytes, v1::Pu
   }
 }
 
-void Forget(v1::PullResponse* reply) { ForgetOfFailures(reply->mutable_results()); }
+void Forget(v1::PullResponse* reply) {
+  ForgetOfFailures(reply->mutable_results());
+  reply->clear_checksum();
+}
 
 void Run(absl::Span<const uint8_t> input) {
   CheckReply<client::PullAnswer, v1::PullResponse>({client::DecodePullResponse, ToProto, Forget, {2, 15}},
@@ -38,6 +41,7 @@ std::vector<std::string> Seeds() {
     rows->set_stored("\3");
     rows->set_values(std::string(16, static_cast<char>(table)));
   }
+  reply.set_checksum(0x01020304);
   return ReplySeeds(reply);
 }
 

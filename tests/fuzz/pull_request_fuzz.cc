@@ -26,7 +26,9 @@ bool WithinLimits(const v1::PullRequest& pull) {
 
 void Run(absl::Span<const uint8_t> input) {
   CheckRequest<server::PullMessage, v1::PullRequest>(
-      {server::DecodePull, ToProto, WithinLimits, [](v1::PullRequest*) {}}, input);
+      {server::DecodePull, ToProto, WithinLimits, [](v1::PullRequest* message) { message->clear_checksum(); },
+       true},
+      input);
 }
 
 std::vector<std::string> Seeds() {
@@ -50,7 +52,7 @@ std::vector<std::string> Seeds() {
     out->set_ids(std::string(16, static_cast<char>(table)));
   }
   pull.GetReflection()->MutableUnknownFields(&pull)->AddGroup(40)->AddVarint(2, 1000);
-  return InPieces(pull);
+  return InPiecesAndSealed(pull);
 }
 
 }  // namespace

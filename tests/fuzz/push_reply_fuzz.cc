@@ -14,6 +14,7 @@ void ToProto(const client::PushAnswer& answer, const ChunkedBytes&, v1::PushResp
 void Forget(v1::PushResponse* reply) {
   ForgetOfFailures(reply->mutable_results());
   reply->clear_applied();
+  reply->clear_checksum();
 }
 
 void Run(absl::Span<const uint8_t> input) {
@@ -27,6 +28,7 @@ std::vector<std::string> Seeds() {
   reply.set_duplicate_parts(300);
   reply.set_skipped_rows(2);
   reply.add_applied()->set_lsn(5);
+  reply.set_checksum(0x01020304);
   return ReplySeeds(reply);
 }
 

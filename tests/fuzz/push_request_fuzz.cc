@@ -36,7 +36,9 @@ bool WithinLimits(const v1::PushRequest& push) {
 
 void Run(absl::Span<const uint8_t> input) {
   CheckRequest<server::PushMessage, v1::PushRequest>(
-      {server::DecodePush, ToProto, WithinLimits, [](v1::PushRequest*) {}}, input);
+      {server::DecodePush, ToProto, WithinLimits, [](v1::PushRequest* message) { message->clear_checksum(); },
+       true},
+      input);
 }
 
 std::vector<std::string> Seeds() {
@@ -65,7 +67,7 @@ std::vector<std::string> Seeds() {
     out->set_values(std::string(8, '\0'));
   }
   push.GetReflection()->MutableUnknownFields(&push)->AddFixed32(40, 1000);
-  return InPieces(push);
+  return InPiecesAndSealed(push);
 }
 
 }  // namespace

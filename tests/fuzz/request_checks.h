@@ -4,9 +4,11 @@
 //
 //   - what it takes, the generated parser takes, and with the same meaning: ours is the stricter one;
 //   - what the generated parser takes, it takes as the generated writer writes it, within the limits;
-//   - what it refuses is InvalidArgument and says something; the memory it claims is bounded by the input.
+//   - what it refuses is InvalidArgument, or Unavailable for a message that begins with a checksum that is
+//     not its own, and says something; the memory it claims is bounded by the input.
 //
-// An input is a byte that says how large the pieces are in which the message arrives, then the message.
+// An input is a byte that says how large the pieces are in which the message arrives (7 bits), and whether a
+// checksum that it begins with is put right (1 bit); then the message.
 
 #include <string>
 #include <vector>
@@ -51,7 +53,8 @@ struct RequestDecoder {
   absl::StatusOr<Message> (*decode)(const ChunkedBytes&);
   void (*to_proto)(const Message&, Proto*);
   bool (*within_limits)(const Proto&);  // counts of entries, which only ours has limits for
-  void (*forget)(Proto*);               // clears what ours does not read
+  void (*forget)(Proto*);               // clears what ours does not read, and the checksum
+  bool has_checksum = false;            // a message may begin with one
 };
 
 // What a message means: its known fields, as the generated writer writes them.
@@ -71,15 +74,21 @@ std::string MeaningOf(const RequestDecoder<Message, Proto>& decoder, const Messa
 template <typename Message, typename Proto>
 void CheckRequest(const RequestDecoder<Message, Proto>& decoder, absl::Span<const uint8_t> input) {
   FuzzInput in(input);
-  const uint8_t piece = in.Take<uint8_t>();
-  const Pieces pieces(in.rest(), piece);
+  const auto choices = in.Take<uint8_t>();
+  const uint8_t piece = choices % 128;
+  const std::string message = choices >= 128 ? WithRightChecksum(in.rest()) : AsString(in.rest());
+  const Pieces pieces(AsBytes(message), piece);
   const MemoryScope memory;
   const absl::StatusOr<Message> ours = decoder.decode(pieces.view());
   memory.RequireAtMost(kRequestMemoryFixed, kRequestMemoryFactor, pieces.view().size());
-  if (!ours.ok()) RequireError(ours.status(), {absl::StatusCode::kInvalidArgument});
+  const bool damaged = decoder.has_checksum && !CheckChecksum("it", pieces.view()).ok();
+  if (!ours.ok())
+    RequireError(ours.status(),
+                 {damaged ? absl::StatusCode::kUnavailable : absl::StatusCode::kInvalidArgument});
+  Require(!damaged || !ours.ok(), "a message with another checksum than its own is taken");
 
   Proto theirs;
-  const bool they_take = theirs.ParseFromArray(in.rest().data(), static_cast<int>(in.rest().size()));
+  const bool they_take = theirs.ParseFromString(message);
   Require(they_take || !ours.ok(), "what the generated parser refuses is taken");
   if (!they_take) return;
   decoder.forget(&theirs);
@@ -98,6 +107,15 @@ inline bool FewPartitions(int partitions) { return partitions <= static_cast<int
 inline std::vector<std::string> InPieces(const google::protobuf::MessageLite& message) {
   return {std::string(1, '\0') + message.SerializeAsString(),
           std::string(1, '\3') + message.SerializeAsString()};
+}
+
+// And the same with a checksum, right and wrong.
+inline std::vector<std::string> InPiecesAndSealed(const google::protobuf::MessageLite& message) {
+  std::vector<std::string> seeds = InPieces(message);
+  const std::string begun = std::string("\x75", 1) + "crc?" + message.SerializeAsString();
+  seeds.push_back(std::string(1, static_cast<char>(128 + 3)) + begun);
+  seeds.push_back(std::string(1, '\3') + begun);
+  return seeds;
 }
 
 }  // namespace rowhouse::fuzz

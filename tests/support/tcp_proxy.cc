@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <random>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
@@ -23,6 +25,37 @@ sockaddr_in Loopback(uint16_t port) {
 }
 
 }  // namespace
+
+// Where the bits of one direction of one connection are flipped.
+class TcpProxy::Flipper {
+ public:
+  // The number of bits flipped in `size` more bytes of this direction.
+  uint64_t Flip(char* bytes, size_t size, uint64_t seed, uint64_t bytes_per_flip) {
+    if (seed != seed_ || bytes_per_flip != bytes_per_flip_) {
+      seed_ = seed;
+      bytes_per_flip_ = bytes_per_flip;
+      random_.seed(seed);
+      if (bytes_per_flip != 0) left_ = Gap();
+    }
+    if (bytes_per_flip == 0) return 0;
+    uint64_t flipped = 0;
+    size_t at = 0;
+    for (; left_ < size - at; left_ = Gap(), ++flipped) {
+      at += left_;
+      bytes[at] = static_cast<char>(bytes[at] ^ (1 << random_() % 8));
+      ++at;
+    }
+    left_ -= size - at;
+    return flipped;
+  }
+
+ private:
+  uint64_t Gap() { return random_() % (2 * bytes_per_flip_); }
+
+  uint64_t seed_ = 0, bytes_per_flip_ = 0;
+  uint64_t left_ = 0;  // bytes before the next one
+  std::mt19937_64 random_;
+};
 
 TcpProxy::TcpProxy() {
   listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -67,6 +100,19 @@ void TcpProxy::CutAll() {
   }
 }
 
+void TcpProxy::Corrupt(uint64_t seed, uint64_t bytes_per_flip) {
+  seed_ = seed;
+  bytes_per_flip_ = bytes_per_flip;
+}
+
+void TcpProxy::HalfCloseAll(Direction direction) {
+  absl::MutexLock lock(&mu_);
+  for (auto& connection : connections_) {
+    const int receiver = direction == Direction::kToServer ? connection->server : connection->client;
+    if (shutdown(receiver, SHUT_WR) == 0) ++half_closed_;
+  }
+}
+
 void TcpProxy::Accept() {
   while (!stopping_) {
     const int client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
@@ -89,15 +135,19 @@ void TcpProxy::Serve(int client) {
   auto& connection = connections_.emplace_back(std::make_unique<Connection>());
   connection->client = client;
   connection->server = server;
-  connection->up = std::thread([client, server] { Pump(client, server); });
-  connection->down = std::thread([client, server] { Pump(server, client); });
+  const uint64_t number = 2 * connections_.size();
+  connection->up = std::thread([this, client, server, number] { Pump(client, server, number); });
+  connection->down = std::thread([this, client, server, number] { Pump(server, client, number + 1); });
 }
 
-void TcpProxy::Pump(int from, int to) {
+void TcpProxy::Pump(int from, int to, uint64_t number) {
   std::vector<char> bytes(64 << 10);
+  Flipper flipper;
   for (;;) {
     const ssize_t got = recv(from, bytes.data(), bytes.size(), 0);
     if (got <= 0) break;
+    const uint64_t seed = seed_ * 0x9E3779B97F4A7C15 + number;
+    flipped_ += flipper.Flip(bytes.data(), static_cast<size_t>(got), seed, bytes_per_flip_);
     for (ssize_t sent = 0; sent < got;) {
       const ssize_t more = send(to, bytes.data() + sent, static_cast<size_t>(got - sent), MSG_NOSIGNAL);
       if (more <= 0) break;

@@ -249,6 +249,7 @@ ClientCounters ClientImpl::counters() const {
   out.duplicate_parts = c.duplicate_parts.load();
   out.skipped_rows = c.skipped_rows.load();
   out.failed_calls = c.failed_calls.load();
+  out.damaged_answers = c.damaged_answers.load();
   out.sent_bytes = cluster.sent_bytes.load();
   out.received_bytes = cluster.received_bytes.load();
   out.wait_seconds = static_cast<double>(c.wait_nanos.load()) * 1e-9;
@@ -271,6 +272,9 @@ void ClientImpl::RegisterMetrics() {
           "Gradient rows that servers left out for a NaN or an infinity.", &ClientCounters::skipped_rows);
   counter("rowhouse_client_failed_calls_total", "Calls that ended with an error.",
           &ClientCounters::failed_calls);
+  counter("rowhouse_client_damaged_answers_total",
+          "Answers that were asked for once more because their bytes had no checksum, or another.",
+          &ClientCounters::damaged_answers);
   counter("rowhouse_client_sent_bytes_total", "Bytes of requests.", &ClientCounters::sent_bytes);
   counter("rowhouse_client_received_bytes_total", "Bytes of answers.", &ClientCounters::received_bytes);
   counter("rowhouse_client_wait_seconds_total", "Time that callers spent waiting in the client.",

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "common/message_checksum.h"
 
 namespace rowhouse::client {
 
@@ -69,8 +70,20 @@ void Core::RetryLater(const Trouble& trouble, std::chrono::milliseconds pause,
   });
 }
 
+Verdict Core::JudgeOrDoubt(Trouble* trouble, Patience* patience) const {
+  const Verdict verdict = Judge(trouble->status.code());
+  const bool ends = verdict == Verdict::kFinal || verdict == Verdict::kIfMapChanged;
+  if (!options.checksums || trouble->vouched || !ends) {
+    patience->doubts = 0;
+    return verdict;
+  }
+  if (++patience->doubts > kMostDoubts) return verdict;
+  trouble->retry_after_ms = std::max(trouble->retry_after_ms, static_cast<uint32_t>(kRenewInterval.count()));
+  return Verdict::kRetry;
+}
+
 void Core::Recover(Trouble trouble, Patience* patience, absl::AnyInvocable<void(absl::Status)> next) {
-  const Verdict verdict = Judge(trouble.status.code());
+  const Verdict verdict = JudgeOrDoubt(&trouble, patience);
   if (verdict == Verdict::kFinal || cluster_->closed()) return next(trouble.status);
   patience->Note(trouble.status);
   const std::chrono::milliseconds pause = BackoffAfter(patience->attempts, trouble.retry_after_ms);
@@ -103,6 +116,7 @@ FailureSummary Core::Summarize(const std::vector<PartitionFailure>& failures, Se
                                const ViewPtr& view) {
   FailureSummary out;
   out.trouble.view = view;
+  out.trouble.vouched = true;
   for (const PartitionFailure& failure : failures) {
     out.partitions.push_back(failure.partition);
     Verdict verdict = Judge(failure.status.code());
@@ -130,11 +144,23 @@ void Core::NoteMapVersion(uint64_t version, const ViewPtr& view) {
 void Core::Send(const ServerLink& server, absl::string_view method, std::shared_ptr<const Buffer> request,
                 CallOptions call, ReplyCallback done) {
   cluster_->sent_bytes.fetch_add(request->size(), std::memory_order_relaxed);
+  const std::optional<uint32_t> checksum = ChecksumOf(request->span());
+  call.doubt_connection = checksum.has_value();
   server.transport->Call(method, std::move(request), call,
-                         [this, done = std::move(done)](absl::Status status, Reply reply) mutable {
+                         [this, checksum, done = std::move(done)](absl::Status status, Reply reply) mutable {
                            cluster_->received_bytes.fetch_add(reply.bytes.size(), std::memory_order_relaxed);
+                           if (status.ok() && checksum.has_value()) status = CheckAnswer(*checksum, reply);
                            done(std::move(status), std::move(reply));
                          });
+}
+
+absl::Status Core::CheckAnswer(uint32_t request_checksum, const Reply& reply) {
+  const auto checked = CheckChecksum("the answer", reply.bytes, request_checksum);
+  if (checked.ok() && checked->has_value()) return absl::OkStatus();
+  counters.damaged_answers.fetch_add(1, std::memory_order_relaxed);
+  if (!checked.ok()) return checked.status();
+  return absl::UnavailableError(
+      "the answer has no checksum: it was damaged on its way, or the server is of a version without them");
 }
 
 void Core::NotePushError(const absl::Status& status) {

@@ -27,7 +27,7 @@ namespace rowhouse::client {
 
 struct Counters {
   std::atomic<uint64_t> pulls{0}, pushes{0}, pulled_rows{0}, pushed_rows{0}, duplicate_parts{0},
-      skipped_rows{0}, failed_calls{0};
+      skipped_rows{0}, failed_calls{0}, damaged_answers{0};
   std::atomic<uint64_t> wait_nanos{0};
 };
 
@@ -54,6 +54,7 @@ struct Trouble {
   uint32_t retry_after_ms = 0;
   ViewPtr view;  // that the request was made with
   std::vector<TableRef> tables;
+  bool vouched = false;  // told inside of an answer: where there are checksums, it is what the server said
 };
 
 // One request's failed partitions, judged together.
@@ -102,7 +103,8 @@ class Core {
   // A server that has a newer map than `view` is asked for it, in the background.
   void NoteMapVersion(uint64_t version, const ViewPtr& view);
 
-  // Sends, counting bytes.
+  // Sends, counting bytes. The answer to a request with a checksum is Unavailable, and counted, unless it has
+  // the one that goes with it: as if it had been lost.
   void Send(const ServerLink& server, absl::string_view method, std::shared_ptr<const Buffer> request,
             CallOptions call, ReplyCallback done);
 
@@ -111,6 +113,10 @@ class Core {
   absl::Status TakePushError();
 
  private:
+  // What is to be done. An error that is not believed yet is counted in `patience`, and gets a pause in which
+  // its connection is replaced.
+  Verdict JudgeOrDoubt(Trouble* trouble, Patience* patience) const;
+  absl::Status CheckAnswer(uint32_t request_checksum, const Reply& reply);
   void RetryLater(const Trouble& trouble, std::chrono::milliseconds pause,
                   absl::AnyInvocable<void(absl::Status)> next);
 

@@ -71,18 +71,17 @@ struct GrpcCall {
   std::unique_ptr<grpc::ClientAsyncResponseReader<grpc::ByteBuffer>> reader;
   ReplyCallback done;
   uint64_t upload_bytes = 0;  // that others wait for
+  size_t channel = 0;
+  bool doubt_connection = false;
 
   void Finish();
 };
 
 class GrpcTransport : public Transport, public std::enable_shared_from_this<GrpcTransport> {
  public:
-  GrpcTransport(const std::string& address, grpc::CompletionQueue* queue) : queue_(queue) {
-    const int bulk = std::min(4, Cores());
-    for (int i = 0; i <= bulk; ++i) {
-      channels_.push_back(std::make_unique<grpc::GenericStub>(
-          grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), Arguments())));
-    }
+  GrpcTransport(const std::string& address, grpc::CompletionQueue* queue)
+      : address_(address), queue_(queue), channels_(1 + std::min(4, Cores())) {
+    for (Channel& channel : channels_) channel.stub = Connect();
   }
 
   void Call(absl::string_view method, std::shared_ptr<const Buffer> request, CallOptions options,
@@ -99,14 +98,15 @@ class GrpcTransport : public Transport, public std::enable_shared_from_this<Grpc
     if (options.upload_limit != 0) call->upload_bytes = request->size();
     call->context.set_deadline(ToGrpc(options.deadline));
     // Channel 0 is for small calls; bulk calls take the others in turn.
-    size_t channel =
-        options.bulk ? 1 + next_.fetch_add(1, std::memory_order_relaxed) % (channels_.size() - 1) : 0;
+    if (options.bulk)
+      call->channel = 1 + next_.fetch_add(1, std::memory_order_relaxed) % (channels_.size() - 1);
+    call->doubt_connection = options.doubt_connection;
     grpc::ByteBuffer bytes = Wrap(std::move(request));
     {
       absl::MutexLock lock(&mutex_);
       if (!closed_) {
-        call->reader =
-            channels_[channel]->PrepareUnaryCall(&call->context, std::string(method), bytes, queue_);
+        call->reader = channels_[call->channel].stub->PrepareUnaryCall(&call->context, std::string(method),
+                                                                       bytes, queue_);
         call->reader->StartCall();
         GrpcCall* tag = call.release();
         calls_.insert(tag);
@@ -144,7 +144,21 @@ class GrpcTransport : public Transport, public std::enable_shared_from_this<Grpc
       Start(upload.method, std::move(upload.request), upload.options, std::move(upload.done));
   }
 
+  // Later calls on this channel get a new connection; those under way keep theirs.
+  void Renew(size_t channel) ABSL_LOCKS_EXCLUDED(mutex_) {
+    std::unique_ptr<grpc::GenericStub> old;  // goes when the lock is free
+    absl::MutexLock lock(&mutex_);
+    Channel& renewed = channels_[channel];
+    if (closed_ || SteadyNow() < renewed.renew_from) return;
+    renewed.renew_from = SteadyNow() + kRenewInterval;
+    old = std::exchange(renewed.stub, Connect());
+  }
+
  private:
+  struct Channel {
+    std::unique_ptr<grpc::GenericStub> stub;
+    SteadyTime renew_from;  // not before
+  };
   struct Upload {
     std::string method;
     std::shared_ptr<const Buffer> request;
@@ -152,6 +166,10 @@ class GrpcTransport : public Transport, public std::enable_shared_from_this<Grpc
     ReplyCallback done;
   };
 
+  std::unique_ptr<grpc::GenericStub> Connect() const {
+    return std::make_unique<grpc::GenericStub>(
+        grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), Arguments()));
+  }
   bool Fits(const Buffer& request, const CallOptions& options) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return uploading_bytes_ == 0 || uploading_bytes_ + request.size() <= options.upload_limit;
   }
@@ -168,10 +186,11 @@ class GrpcTransport : public Transport, public std::enable_shared_from_this<Grpc
     return true;
   }
 
+  const std::string address_;
   grpc::CompletionQueue* const queue_;
-  std::vector<std::unique_ptr<grpc::GenericStub>> channels_;
   std::atomic<size_t> next_{0};
   absl::Mutex mutex_;
+  std::vector<Channel> channels_;  // as many from the beginning; stubs are guarded by mutex_
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   absl::flat_hash_set<GrpcCall*> calls_ ABSL_GUARDED_BY(mutex_);
   uint64_t uploading_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // of calls with an upload_limit
@@ -204,6 +223,7 @@ void GrpcCall::Finish() {
     for (const grpc::Slice& slice : received->slices) answer.bytes.Append({slice.begin(), slice.size()});
     answer.owner = std::move(received);
   }
+  if (doubt_connection && !result.ok() && answer.retry_after_ms == 0) transport->Renew(channel);
   done(std::move(result), std::move(answer));
 }
 

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/cpp/src/methods.h"
+#include "common/message_checksum.h"
 #include "common/status_macros.h"
 
 namespace rowhouse::client {
@@ -161,6 +162,7 @@ PullHeader PullCall::Header(const Request& request, std::vector<PartitionEpochEn
   header.history = request.view->history;
   header.map_version = request.view->map.version();
   header.epochs = *epochs;
+  header.checksum = core_->options.checksums;
   return header;
 }
 
@@ -174,6 +176,7 @@ std::shared_ptr<Buffer> PullCall::Encode(const Request& request, bool prefetch) 
   std::vector<PartitionEpochEntry> epochs;
   PullHeader header = Header(request, &epochs);
   header.prefetch = prefetch;
+  header.checksum = header.checksum && !prefetch;  // a hint
   std::vector<uint8_t*> areas;
   auto buffer = std::make_shared<Buffer>(LayOutPullRequest(header, Tables(request), &areas));
   for (size_t i = 0; i < request.parts.size(); ++i) {
@@ -186,6 +189,7 @@ std::shared_ptr<Buffer> PullCall::Encode(const Request& request, bool prefetch) 
         std::memcpy(areas[i] + row * 8, &ids[part.rows[row]], 8);
     }
   }
+  if (header.checksum) WriteChecksum(buffer->data(), buffer->size());
   return buffer;
 }
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cpp/src/methods.h"
 #include "common/coding.h"
+#include "common/message_checksum.h"
 
 namespace rowhouse::client {
 namespace {
@@ -89,6 +90,7 @@ PushHeader PushCall::Header(const Request& request, std::vector<PartitionEpochEn
   for (PartitionId p : request.partitions) epochs->push_back({p, request.view->map.epoch(p)});
   PushHeader header;
   header.is_delete = settings_.is_delete;
+  header.checksum = core_->options.checksums;
   header.kind = settings_.kind;
   header.history = request.view->history;
   header.map_version = request.view->map.version();
@@ -120,6 +122,7 @@ void PushCall::LayOut(Request& request, const std::vector<PushTableHeader>& tabl
 void PushCall::Send(std::unique_ptr<Request> request) {
   const ServerLink& server = request->view->servers[request->server];
   std::shared_ptr<Buffer> bytes = request->bytes;
+  if (core_->options.checksums) WriteChecksum(bytes->data(), bytes->size());
   const CallOptions call{.deadline = core_->cluster().AttemptDeadline(request->patience.give_up),
                          .bulk = bytes->size() > kBulkBytes,
                          .upload_limit = server.max_message_bytes};

@@ -25,11 +25,17 @@ Verdict Judge(absl::StatusCode code);
 // for.
 std::chrono::milliseconds BackoffAfter(uint32_t attempts, uint32_t retry_after_ms);
 
+// gRPC's own errors have no checksum: damage makes any code of any other, and a damaged header brings every
+// message of its connection to another method. With checksums, an error that ends a call is believed after it
+// came this often, each time by another connection (kRenewInterval), and then once more.
+inline constexpr uint32_t kMostDoubts = 4;
+
 // One call's patience.
 struct Patience {
   SteadyTime begin;
   SteadyTime give_up;
   uint32_t attempts = 1;
+  uint32_t doubts = 0;  // errors in a row that would have been final, but for kMostDoubts
   // The last error that was not a missing answer: it says more than that the last attempt had no time left.
   absl::Status told = absl::OkStatus();
 

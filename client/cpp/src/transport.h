@@ -32,12 +32,19 @@ struct Reply {
 // With an error the bytes are ignored.
 using ReplyCallback = absl::AnyInvocable<void(absl::Status, Reply)>;
 
+// A connection whose tables of headers, or frames, were damaged once fails from then on, or hangs. One that
+// replaced another is no sooner replaced itself than this.
+inline constexpr std::chrono::milliseconds kRenewInterval{100};
+
 struct CallOptions {
   SteadyTime deadline;
   bool bulk = false;  // request and answer together are large: keep it away from small calls
   // Not 0: the requests with such a limit that are under way to this server have at most so many bytes, or
   // are one; others wait, in order. A server takes whole messages in before it can refuse them.
   uint64_t upload_limit = 0;
+  // An error that the server did not send a pause with may be the connection's fault: later calls get
+  // another.
+  bool doubt_connection = false;
 };
 
 class Transport {

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "common/coding.h"
+#include "common/message_checksum.h"
 #include "common/status_macros.h"
 
 namespace rowhouse::client {
@@ -30,6 +31,7 @@ class SizeSink {
     if (v != 0) size_ += VarintSize(field << 3) + 8;
   }
   void Float(uint32_t field, float) { size_ += VarintSize(field << 3) + 4; }
+  void Checksum() { size_ += kChecksumBytes; }
   void Open(uint32_t field, size_t length) { size_ += VarintSize(field << 3) + VarintSize(length); }
   uint8_t* Bytes(uint32_t field, size_t length) {
     Open(field, length);
@@ -61,6 +63,7 @@ class BufferSink {
     StoreLittle(out_, v);
     out_ += 4;
   }
+  void Checksum() { out_ += kChecksumBytes; }
   void Open(uint32_t field, size_t length) {
     Raw(field << 3 | kBytes);
     Raw(length);
@@ -103,6 +106,7 @@ void PutEpochs(Sink& sink, uint32_t field, absl::Span<const PartitionEpochEntry>
 template <typename Sink>
 void PutPull(Sink& sink, const PullHeader& header, absl::Span<const PullTableHeader> tables,
              std::vector<uint8_t*>* ids) {
+  if (header.checksum) sink.Checksum();
   sink.Fixed64(1, header.history);
   if (!header.prefetch) {
     sink.Varint(2, header.map_version);
@@ -142,6 +146,7 @@ void PutDelete(Sink& sink, const PushHeader& header, const PushTableHeader& tabl
 template <typename Sink>
 void PutPush(Sink& sink, const PushHeader& header, absl::Span<const PushTableHeader> tables,
              std::vector<PushTableArea>* areas) {
+  if (header.checksum) sink.Checksum();
   if (header.is_delete) return PutDelete(sink, header, tables[0], areas);
   sink.Fixed64(1, header.history);
   sink.Varint(2, header.map_version);

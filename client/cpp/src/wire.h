@@ -26,6 +26,7 @@ struct PullHeader {
   uint64_t map_version = 0;
   absl::Span<const PartitionEpochEntry> epochs;
   bool prefetch = false;  // a PrefetchRequest: history and tables only
+  bool checksum = false;  // leave its room at the beginning: WriteChecksum, when the rest is there
 };
 
 struct PullTableHeader {
@@ -42,6 +43,7 @@ Buffer LayOutPullRequest(const PullHeader& header, absl::Span<const PullTableHea
 
 struct PushHeader {
   bool is_delete = false;  // a DeleteRequest: one table, no values
+  bool checksum = false;   // as in PullHeader
   PushKind kind = PushKind::kGradient;
   HistoryId history = 0;
   uint64_t map_version = 0;

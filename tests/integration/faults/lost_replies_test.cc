@@ -5,34 +5,17 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
-#include <map>
-#include <random>
 
-#include "rowhouse/client.h"
 #include "server/rpc/grpc_transport.h"
 #include "server/server.h"
+#include "tests/integration/faults/exact_pushes.h"
 #include "tests/integration/faults/lossy_front.h"
-#include "tests/support/tcp_proxy.h"
 
 namespace rowhouse::server {
 namespace {
-
-constexpr uint32_t kDim = 4;
-constexpr size_t kServers = 2;
-constexpr uint64_t kIds = 3000;
-using Row = std::array<float, kDim>;
-
-// Small multiples of 2^-10, so that every sum of a test is exact in float32 in whatever order pushes land;
-// its own for each push, row and column, so that a gradient that is lost, doubled or given to another row
-// shows.
-float GradientOf(uint64_t push, size_t row, uint32_t column) {
-  return static_cast<float>((push * 389 + row * 31 + column * 7) % 2039) / 1024.0f;
-}
 
 uint64_t Replies() { return std::getenv("ROWHOUSE_CRASH_FULL") != nullptr ? 20'000 : 1000; }
 
@@ -63,15 +46,7 @@ class LostReplies : public testing::TestWithParam<DurabilityLevel> {
 
   void StartNode(size_t i) {
     Node& node = nodes_[i];
-    ServerOptions options;
-    options.data_directory = directory_ + "/" + std::to_string(i);
-    options.listen_address = "127.0.0.1:0";
-    options.http_address = "";
-    for (const Node& each : nodes_) options.servers.push_back(each.proxy->address());
-    options.server_index = static_cast<ServerId>(i);
-    options.partitions = 16;
-    options.memory_budget_bytes = 256ull << 20;
-    auto server = Server::Start(options);
+    auto server = Server::Start(OptionsBehind({nodes_[0].proxy.get(), nodes_[1].proxy.get()}, i, directory_));
     ASSERT_TRUE(server.ok()) << server.status();
     node.server = *std::move(server);
     node.front = std::make_unique<LossyFront>(node.server->handler(), kSeed + i + 2 * node.earlier.size(),
@@ -128,48 +103,28 @@ class LostReplies : public testing::TestWithParam<DurabilityLevel> {
         "reliability: R17 replies lost, late or cut after the apply, %s, %s | %llu | %d | %llu pushes, %llu "
         "parts told as duplicates\n",
         what, durability, static_cast<unsigned long long>(LostReplyCount()), HasFailure() ? 1 : 0,
-        static_cast<unsigned long long>(pushes_), static_cast<unsigned long long>(duplicates));
+        static_cast<unsigned long long>(pushes_.count()), static_cast<unsigned long long>(duplicates));
   }
-  // One push of 20 rows, repeats among them; `model` takes it too.
-  void PushSome() {
-    ++pushes_;
-    std::vector<uint64_t> ids;
-    std::vector<float> gradients;
-    for (size_t i = 0; i < 20; ++i) {
-      ids.push_back(random_() % kIds);
-      for (uint32_t c = 0; c < kDim; ++c) {
-        gradients.push_back(GradientOf(pushes_, i, c));
-        model_[ids.back()][c] -= gradients.back();
-      }
-    }
-    client_->PushAsync({GradientSlice{.table = table_, .ids = ids, .values = gradients}});
-  }
+  void PushSome() { pushes_.Push(client_.get(), table_); }
   // A delete has its place in the order only with nothing else in flight.
   void DeleteSome() {
     ASSERT_TRUE(client_->Flush().ok());
     std::vector<uint64_t> ids(5);
-    for (uint64_t& id : ids) id = random_() % kIds;
+    for (uint64_t& id : ids) id = pushes_.RandomId();
     const absl::Status deleted = client_->Delete(table_, ids);
     ASSERT_TRUE(deleted.ok()) << deleted;
-    for (uint64_t id : ids) model_.erase(id);
+    for (uint64_t id : ids) pushes_.Erase(id);
   }
-  std::map<uint64_t, Row> ScanAll() {
-    std::map<uint64_t, Row> rows;
-    const absl::Status scanned = client_->Scan(table_, false, [&](const ScanPage& page) {
-      for (size_t i = 0; i < page.ids.size(); ++i)
-        std::memcpy(rows[page.ids[i]].data(), &page.rows[i * kDim], sizeof(Row));
-      return absl::OkStatus();
-    });
-    EXPECT_TRUE(scanned.ok()) << scanned;
-    return rows;
+  void ExpectRowsOfTheModel() {
+    const auto rows = ScanAll(client_.get(), table_);
+    ASSERT_TRUE(rows.ok()) << rows.status();
+    EXPECT_EQ(*rows, pushes_.model());
   }
 
   static constexpr uint64_t kSeed = 20240917;
   std::string directory_;
   std::array<Node, kServers> nodes_;
-  std::mt19937_64 random_{kSeed};
-  std::map<uint64_t, Row> model_;
-  uint64_t pushes_ = 0;
+  ExactPushes pushes_{kSeed};
   std::unique_ptr<Client> client_;  // goes before the nodes
   Table table_;
 };
@@ -179,14 +134,14 @@ TEST_P(LostReplies, EveryGradientCountsOnce) {
   ASSERT_NO_FATAL_FAILURE(Begin());
   while (LostReplyCount() < Replies()) {
     PushSome();
-    if (pushes_ % 100 != 0) continue;
+    if (pushes_.count() % 100 != 0) continue;
     ASSERT_NO_FATAL_FAILURE(DeleteSome());
   }
   const absl::Status flushed = client_->Flush();
   ASSERT_TRUE(flushed.ok()) << flushed;
   SetLossy(false);
 
-  EXPECT_EQ(ScanAll(), model_);
+  ExpectRowsOfTheModel();
   // Whatever was lost after the apply was sent again, and the server knew it. A cut may take other answers
   // with it and a late answer may come in time, so neither is counted here.
   const uint64_t lost_after_apply =
@@ -223,7 +178,7 @@ TEST_P(LostReplies, EveryGradientCountsOnceAcrossRestarts) {
   const absl::Status flushed = client_->Flush();
   ASSERT_TRUE(flushed.ok()) << flushed;
   SetLossy(false);
-  EXPECT_EQ(ScanAll(), model_);
+  ExpectRowsOfTheModel();
   EXPECT_GT(client_->counters().duplicate_parts, 0u);
   PrintRow("two servers that stop and start again 8 times", client_->counters().duplicate_parts);
 }

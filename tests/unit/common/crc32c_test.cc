@@ -1,6 +1,9 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #include "common/crc32c.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <string>
 
 #include "common/random.h"
@@ -31,6 +34,48 @@ TEST(Crc32c, PublishedVectorsPortable) { ExpectPublishedVectors(&internal::Crc32
 TEST(Crc32c, PublishedVectorsSse42) {
   if (!internal::CpuHasSse42()) GTEST_SKIP() << "this CPU has no SSE4.2";
   ExpectPublishedVectors(&internal::Crc32cSse42);
+}
+
+TEST(Crc32c, PublishedVectorsIsal) {
+  if (!internal::CpuHasSse42()) GTEST_SKIP() << "this CPU has no SSE4.2";
+  ExpectPublishedVectors(&internal::Crc32cIsal);
+}
+
+TEST(Crc32c, AllWaysAgreeAtEveryLengthAndRandomSplits) {
+  constexpr uint64_t kSeed = 4;
+  SCOPED_TRACE(testing::Message() << "seed " << kSeed);
+  SeededRandom random(kSeed);
+  std::string data(4096 + 64, '\0');
+  for (char& c : data) c = static_cast<char>(random.Next64());
+  for (size_t size = 0; size <= 4096; ++size) {
+    const char* p = data.data() + random.Next64() % 64;
+    const auto begin = static_cast<uint32_t>(random.Next64());
+    const uint32_t whole = internal::Crc32cPortable(p, size, begin);
+    ASSERT_EQ(Crc32c(p, size, begin), whole) << size;
+    const size_t cut = random.Next64() % (size + 1);
+    ASSERT_EQ(Crc32c(p + cut, size - cut, Crc32c(p, cut, begin)), whole) << size << " cut at " << cut;
+    if (!internal::CpuHasSse42()) continue;
+    ASSERT_EQ(internal::Crc32cSse42(p, size, begin), whole) << size;
+    ASSERT_EQ(internal::Crc32cIsal(p, size, begin), whole) << size;
+  }
+}
+
+// Between two pages that must not be touched: the sanitizers do not see what a library reads.
+TEST(Crc32c, ReadsNothingBesideItsBytes) {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  auto* const pages =
+      static_cast<char*>(mmap(nullptr, 4 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  ASSERT_NE(pages, MAP_FAILED);
+  ASSERT_EQ(mprotect(pages, page, PROT_NONE), 0);
+  ASSERT_EQ(mprotect(pages + 3 * page, page, PROT_NONE), 0);
+  char* const begin = pages + page;
+  char* const end = pages + 3 * page;
+  for (size_t i = 0; i < 2 * page; ++i) begin[i] = static_cast<char>(i * 31);
+  for (size_t size = 0; size <= 2 * page; size += size < 1100 ? 1 : 61) {
+    ASSERT_EQ(Crc32c(begin, size), internal::Crc32cPortable(begin, size, 0));
+    ASSERT_EQ(Crc32c(end - size, size), internal::Crc32cPortable(end - size, size, 0));
+  }
+  munmap(pages, 4 * page);
 }
 
 TEST(Crc32c, BothWaysAgreeAtEveryLengthOffsetAndSplit) {

@@ -53,6 +53,11 @@ struct ClientOptions {
   uint32_t max_pushes_in_flight = 32;
   // Allows an address that is not on this machine (traffic is not encrypted).
   bool insecure = false;
+  // Gives pulls, pushes and deletes, and has servers give their answers, a checksum from end to end: what a
+  // network card or a proxy damages is sent again, where TCP's own checksum lets it through (it is weak, and
+  // ends at each proxy). Costs CPU time on both sides: docs/design/0014-checksums-on-the-wire.md. Needs
+  // servers that know them: an older one's answers all count as damaged.
+  bool checksums = false;
   // Called for events worth knowing (lost server, retry, new map), from any thread; must not call the client.
   std::function<void(const std::string& line)> log;
   // For "local:".

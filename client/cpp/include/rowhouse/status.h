@@ -14,6 +14,7 @@ namespace rowhouse {
 struct ClientCounters {
   uint64_t pulls = 0, pushes = 0, pulled_rows = 0, pushed_rows = 0;
   uint64_t retries = 0, duplicate_parts = 0, skipped_rows = 0, failed_calls = 0;
+  uint64_t damaged_answers = 0;  // with ClientOptions::checksums; asked for once more
   uint64_t sent_bytes = 0, received_bytes = 0;
   double wait_seconds = 0;  // time that callers spent inside Pull, Push, Flush and waiting for room
 };

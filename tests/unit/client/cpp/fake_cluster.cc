@@ -7,6 +7,14 @@
 #include "common/routing/routing_hash.h"
 
 namespace rowhouse::client {
+namespace {
+
+void FlipMiddleBit(std::string* bytes) {
+  char& middle = bytes->at(bytes->size() / 2);
+  middle = static_cast<char>(middle ^ 4);
+}
+
+}  // namespace
 
 // The way to one server. Calls run on the cluster's threads; a dropped one ends at its deadline.
 class FakeCluster::Network : public Transport, public std::enable_shared_from_this<Network> {
@@ -83,10 +91,19 @@ class FakeCluster::Network : public Transport, public std::enable_shared_from_th
     Reply reply;
     reply.retry_after_ms = fault.retry_after_ms;
     if (fault.kind == Fault::kError) return once->End(fault.status, std::move(reply));
-    Result result = cluster_->Serve(server_, method, bytes);
+    std::string request = bytes;
+    if (fault.kind == Fault::kDamageRequest) FlipMiddleBit(&request);
+    Result result = cluster_->Serve(server_, method, request);
     if (fault.kind == Fault::kTwice) result = cluster_->Serve(server_, method, bytes);
     if (fault.kind == Fault::kDropReply) return;
     if (fault.kind == Fault::kApplyThenError) return once->End(fault.status, std::move(reply));
+    if (fault.kind == Fault::kDamageReply) FlipMiddleBit(&result.bytes);
+    if (fault.kind == Fault::kCutReply) result.bytes.clear();
+    if (result.status.ok()) {
+      absl::MutexLock lock(&cluster_->mutex_);
+      if (fault.kind == Fault::kReplyOfBefore) result.bytes = cluster_->last_reply_;
+      cluster_->last_reply_ = result.bytes;
+    }
     auto owner = std::make_shared<std::string>(std::move(result.bytes));
     // In pieces of odd size, as a network would.
     absl::Span<const uint8_t> all(reinterpret_cast<const uint8_t*>(owner->data()), owner->size());

@@ -26,7 +26,19 @@ namespace rowhouse::client {
 
 // What the network does with one call.
 struct Fault {
-  enum Kind { kNone, kError, kApplyThenError, kDropRequest, kDropReply, kTwice, kHold } kind = kNone;
+  enum Kind {
+    kNone,
+    kError,
+    kApplyThenError,
+    kDropRequest,
+    kDropReply,
+    kTwice,
+    kHold,
+    kDamageRequest,  // one bit, in the middle
+    kDamageReply,
+    kCutReply,      // to nothing
+    kReplyOfBefore  // to another request
+  } kind = kNone;
   absl::Status status = absl::UnavailableError("injected");
   uint32_t retry_after_ms = 0;
 };
@@ -97,7 +109,9 @@ class FakeCluster {
   };
   friend class Network;
 
+  // Checks the checksum of a request that has one and answers with one.
   Result Serve(ServerId server, absl::string_view method, const std::string& request);
+  Result Run(ServerId server, absl::string_view method, const std::string& request);
   Result Pull(ServerId server, const std::string& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Result Push(ServerId server, const std::string& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Result Delete(ServerId server, const std::string& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -117,6 +131,7 @@ class FakeCluster {
   PartitionFn partition_failures_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::function<void()>> held_ ABSL_GUARDED_BY(mutex_);
   std::vector<Seen> seen_ ABSL_GUARDED_BY(mutex_);
+  std::string last_reply_ ABSL_GUARDED_BY(mutex_);  // that was sent with OK
   std::vector<std::string> violations_ ABSL_GUARDED_BY(mutex_);
   std::vector<ServerId> owners_ ABSL_GUARDED_BY(mutex_);
   std::vector<uint64_t> epochs_ ABSL_GUARDED_BY(mutex_);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/message_checksum.h"
 #include "common/routing/routing_hash.h"
 #include "fake_cluster.h"
 
@@ -49,6 +50,18 @@ std::vector<v1::PullRequest> FakeCluster::pulls() const {
 
 FakeCluster::Result FakeCluster::Serve(ServerId server, absl::string_view method,
                                        const std::string& request) {
+  if (method != kPull && method != kPush && method != kDelete) return Run(server, method, request);
+  const ChunkedBytes bytes({reinterpret_cast<const uint8_t*>(request.data()), request.size()});
+  const auto checksum = CheckChecksum("the request", bytes);
+  if (!checksum.ok()) return {checksum.status(), ""};
+  Result result = Run(server, method, request);
+  if (!result.status.ok() || !checksum->has_value()) return result;
+  result.bytes.insert(0, kChecksumBytes, '\0');
+  WriteChecksum(reinterpret_cast<uint8_t*>(result.bytes.data()), result.bytes.size(), **checksum);
+  return result;
+}
+
+FakeCluster::Result FakeCluster::Run(ServerId server, absl::string_view method, const std::string& request) {
   absl::MutexLock lock(&mutex_);
   if ((method == kPull || method == kPush) && request.size() > options_.max_message_bytes) {
     violations_.push_back(absl::StrCat("message of ", request.size(), " bytes"));

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
@@ -19,6 +20,7 @@ class Service : public v1::EmbeddingService::Service {
  public:
   grpc::Status Pull(grpc::ServerContext* context, const v1::PullRequest* request,
                     v1::PullResponse* response) override {
+    if (request->history() == 4) return {grpc::StatusCode::INTERNAL, context->peer()};
     if (request->history() == 1) {
       context->AddTrailingMetadata("retry-after-ms", "250");
       return {grpc::StatusCode::RESOURCE_EXHAUSTED, "memory is full"};
@@ -206,6 +208,44 @@ TEST_F(GrpcTransportTest, ShutdownEndsCallsUnderWayAndLaterOnes) {
   Call(*transport_, request, std::chrono::seconds(60), false, &later);
   later.done.WaitForNotification();
   EXPECT_EQ(later.status.code(), absl::StatusCode::kCancelled);
+}
+
+// The state of a connection can be damaged such that every call on it fails. The server says here in its
+// errors which one a call came by.
+TEST_F(GrpcTransportTest, AConnectionThatIsDoubtedIsReplaced) {
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&service_);
+  const auto server = builder.BuildAndStart();
+  const auto transport = runtime_->MakeTransport(absl::StrCat("127.0.0.1:", port));
+  const auto connection = [&](uint64_t history, bool doubt) {
+    v1::PullRequest request;
+    request.set_history(history);
+    const std::string text = request.SerializeAsString();
+    Outcome out;
+    CallOptions options{.deadline = SteadyNow() + std::chrono::seconds(30)};
+    options.doubt_connection = doubt;
+    transport->Call(kPull,
+                    std::make_shared<Buffer>(
+                        Buffer::CopyOf({reinterpret_cast<const uint8_t*>(text.data()), text.size()})),
+                    options, [&out](absl::Status status, Reply) {
+                      out.status = std::move(status);
+                      out.done.Notify();
+                    });
+    out.done.WaitForNotification();
+    return std::string(out.status.message());
+  };
+  const std::string first = connection(4, false);
+  EXPECT_EQ(connection(1, true), "memory is full");  // with a pause: what the server means
+  EXPECT_EQ(connection(4, true), first);
+  const std::string second = connection(4, true);
+  EXPECT_NE(second, first);
+  absl::SleepFor(absl::FromChrono(kRenewInterval));
+  const std::string third = connection(4, false);
+  EXPECT_EQ(connection(4, false), third) << "only calls that doubt it replace it";
+  transport->Shutdown();
+  server->Shutdown();
 }
 
 TEST_F(GrpcTransportTest, AServerThatIsNotThereIsUnavailable) {

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <random>
 
+#include "common/message_checksum.h"
 #include "rowhouse/v1/embedding_service.pb.h"
 
 namespace rowhouse::client {
@@ -27,6 +28,20 @@ std::string RandomBytes(std::mt19937_64& rng, size_t size) {
 uint64_t RandomNumber(std::mt19937_64& rng, int bits = 64) {
   int width = static_cast<int>(rng() % (bits + 1));
   return width == 0 ? 0 : rng() >> (64 - width);
+}
+
+// The request, whose checksum's room, if it has one, is filled in as its sender does; the generated parser
+// must find it.
+template <typename Request>
+std::string Finished(Buffer buffer, bool checksum) {
+  if (!checksum) return Text(buffer);
+  const uint32_t crc = WriteChecksum(buffer.data(), buffer.size());
+  Request parsed;
+  EXPECT_TRUE(parsed.ParseFromArray(buffer.data(), static_cast<int>(buffer.size())));
+  EXPECT_TRUE(parsed.has_checksum());
+  EXPECT_EQ(parsed.checksum(), crc);
+  EXPECT_TRUE(CheckChecksum("the request", ChunkedBytes(buffer.span())).ok());
+  return Text(buffer).substr(kChecksumBytes);
 }
 
 ChunkedBytes InPieces(const std::string& bytes, std::mt19937_64& rng) {
@@ -60,6 +75,7 @@ TEST(Wire, PullRequestHasTheBytesOfTheGeneratedCode) {
   for (int round = 0; round < RandomMessages() / 2; ++round) {
     v1::PullRequest want;
     PullHeader header;
+    header.checksum = rng() % 2 == 0;
     header.history = RandomNumber(rng);
     header.map_version = RandomNumber(rng);
     want.set_history(header.history);
@@ -89,8 +105,8 @@ TEST(Wire, PullRequestHasTheBytesOfTheGeneratedCode) {
     Buffer got = LayOutPullRequest(header, tables, &areas);
     ASSERT_EQ(areas.size(), tables.size());
     for (size_t i = 0; i < areas.size(); ++i) std::memcpy(areas[i], ids[i].data(), ids[i].size());
-    ASSERT_EQ(Text(got), want.SerializeAsString());
     ASSERT_EQ(got.size(), PullRequestSize(header, tables));
+    ASSERT_EQ(Finished<v1::PullRequest>(std::move(got), header.checksum), want.SerializeAsString());
   }
 }
 
@@ -120,6 +136,7 @@ TEST(Wire, PushRequestHasTheBytesOfTheGeneratedCode) {
   for (int round = 0; round < RandomMessages() / 2; ++round) {
     v1::PushRequest want;
     PushHeader header;
+    header.checksum = rng() % 2 == 0;
     want.set_history(header.history = RandomNumber(rng));
     want.set_map_version(header.map_version = RandomNumber(rng));
     want.set_writer(header.writer = RandomNumber(rng));
@@ -164,7 +181,8 @@ TEST(Wire, PushRequestHasTheBytesOfTheGeneratedCode) {
       if (tables[i].counts)
         std::memcpy(areas[i].counts, filled[i].counts().data(), filled[i].counts().size());
     }
-    ASSERT_EQ(Text(got), want.SerializeAsString());
+    ASSERT_EQ(got.size(), PushRequestSize(header, tables));
+    ASSERT_EQ(Finished<v1::PushRequest>(std::move(got), header.checksum), want.SerializeAsString());
   }
 }
 
@@ -182,9 +200,6 @@ TEST(Wire, DeleteRequestHasTheBytesOfTheGeneratedCode) {
   table.version = 3;
   table.rows = 1;
   std::vector<PushTableArea> areas;
-  Buffer got = LayOutPushRequest(header, {&table, 1}, &areas);
-  std::memcpy(areas[0].ids, "abcdefgh", 8);
-  EXPECT_EQ(areas[0].values, nullptr);
   v1::DeleteRequest want;
   want.set_history(11);
   want.set_map_version(12);
@@ -195,7 +210,13 @@ TEST(Wire, DeleteRequestHasTheBytesOfTheGeneratedCode) {
   want.set_table_id(7);
   want.set_schema_version(3);
   want.set_ids("abcdefgh");
-  EXPECT_EQ(Text(got), want.SerializeAsString());
+  for (const bool checksum : {false, true}) {
+    header.checksum = checksum;
+    Buffer got = LayOutPushRequest(header, {&table, 1}, &areas);
+    std::memcpy(areas[0].ids, "abcdefgh", 8);
+    EXPECT_EQ(areas[0].values, nullptr);
+    EXPECT_EQ(Finished<v1::DeleteRequest>(std::move(got), checksum), want.SerializeAsString());
+  }
 }
 
 void FillResult(std::mt19937_64& rng, v1::PartitionResult* r) {
@@ -229,6 +250,7 @@ TEST(Wire, PullResponseIsReadInPiecesAsTheGeneratedParserDoes) {
   for (int round = 0; round < RandomMessages() / 2; ++round) {
     v1::PullResponse message;
     message.set_map_version(RandomNumber(rng));
+    if (rng() % 2) message.set_checksum(static_cast<uint32_t>(rng()));  // looked at before the rest is read
     for (size_t i = rng() % 4; i > 0; --i) FillResult(rng, message.add_results());
     for (size_t i = rng() % 4; i > 0; --i) {
       auto* t = message.add_tables();

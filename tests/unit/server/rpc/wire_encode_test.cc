@@ -35,6 +35,24 @@ void ExpectResults(const Results& got, const std::vector<PartitionFailure>& want
   }
 }
 
+// The checksum of a request, or none.
+std::optional<uint32_t> RandomChecksum(std::mt19937_64& random) {
+  if (random() % 2 == 0) return std::nullopt;
+  return RandomNumber32(random);
+}
+
+// The answer begins with the checksum that continues the request's; the generated parser finds it, and
+// nothing else is changed by it. Leaves the answer as it is without.
+template <typename Response>
+void ExpectChecksum(const Buffer& bytes, std::optional<uint32_t> request, Response* got) {
+  ASSERT_EQ(got->has_checksum(), request.has_value());
+  if (!request.has_value()) return;
+  const auto checked = CheckChecksum("the answer", ChunkedBytes(bytes.span()), *request);
+  ASSERT_TRUE(checked.ok()) << checked.status();
+  EXPECT_EQ(*checked, got->checksum());
+  got->clear_checksum();
+}
+
 // Fills the rows of table t with numbers that tell row and column.
 void FillRows(const PullResponseBuilder& builder, absl::Span<const PullResponseBuilder::Table> tables) {
   for (size_t t = 0; t < tables.size(); ++t) {
@@ -72,15 +90,17 @@ TEST(PullResponseBuilder, AgreesWithTheGeneratedParserAndIsAligned) {
                         .rows = 1 + random() % (random() % 20 == 0 ? 300 : 10)});
     }
     const uint64_t map_version = RandomNumber(random);
-    PullResponseBuilder builder(map_version, tables);
+    const std::optional<uint32_t> checksum = RandomChecksum(random);
+    PullResponseBuilder builder(map_version, tables, checksum);
     ASSERT_NO_FATAL_FAILURE(FillRows(builder, tables));
     const std::vector<PartitionFailure> failures = RandomFailures(random);
     const Buffer bytes = builder.Finish(failures);
     if (failures.empty()) {
-      EXPECT_EQ(bytes.size(), PullResponseBuilder::SizeOf(map_version, tables));
+      EXPECT_EQ(bytes.size(), PullResponseBuilder::SizeOf(map_version, tables, checksum.has_value()));
     }
     v1::PullResponse got;
     ASSERT_TRUE(got.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
+    ASSERT_NO_FATAL_FAILURE(ExpectChecksum(bytes, checksum, &got));
     EXPECT_EQ(got.map_version(), map_version);
     EXPECT_TRUE(got.GetReflection()->GetUnknownFields(got).empty());
     ExpectResults(got.results(), failures);
@@ -102,12 +122,15 @@ TEST(PullResponseBuilder, AlignsAtEverySizeAroundAGrowingLength) {
       for (uint64_t map_version : {0ull, 1ull, 200ull, 40000ull}) {
         const std::vector<PullResponseBuilder::Table> tables{{.table = id, .dim = 1, .rows = rows},
                                                              {.table = id, .dim = 1, .rows = rows}};
-        PullResponseBuilder builder(map_version, tables);
-        ASSERT_NO_FATAL_FAILURE(FillRows(builder, tables));
-        const Buffer bytes = builder.Finish({});
-        v1::PullResponse got;
-        ASSERT_TRUE(got.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
-        ASSERT_NO_FATAL_FAILURE(ExpectRows(got.tables(1), tables[1]));
+        for (const std::optional<uint32_t> checksum :
+             {std::optional<uint32_t>(), std::optional<uint32_t>(7)}) {
+          PullResponseBuilder builder(map_version, tables, checksum);
+          ASSERT_NO_FATAL_FAILURE(FillRows(builder, tables));
+          const Buffer bytes = builder.Finish({});
+          v1::PullResponse got;
+          ASSERT_TRUE(got.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
+          ASSERT_NO_FATAL_FAILURE(ExpectRows(got.tables(1), tables[1]));
+        }
       }
     }
   }
@@ -128,10 +151,13 @@ TEST(PushResponse, AgreesWithTheGeneratedParser) {
     }
     const bool want_lsn = random() % 2 == 0;
     const uint64_t map_version = RandomNumber(random);
-    const Buffer bytes = EncodePushResponse(map_version, outcome, want_lsn);
+    const std::optional<uint32_t> checksum = RandomChecksum(random);
+    const size_t room = checksum.has_value() ? kChecksumBytes : 0;
+    const Buffer bytes = EncodePushResponse(map_version, outcome, want_lsn, checksum);
     v1::PushResponse got;
     ASSERT_TRUE(got.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
-    EXPECT_EQ(ToString(bytes), got.SerializeAsString());
+    ASSERT_NO_FATAL_FAILURE(ExpectChecksum(bytes, checksum, &got));
+    EXPECT_EQ(ToString(bytes).substr(room), got.SerializeAsString());
     EXPECT_EQ(got.map_version(), map_version);
     EXPECT_EQ(got.duplicate_parts(), outcome.duplicate_parts);
     EXPECT_EQ(got.skipped_rows(), outcome.skipped_rows);
@@ -142,9 +168,10 @@ TEST(PushResponse, AgreesWithTheGeneratedParser) {
       EXPECT_EQ(got.applied(i).epoch(), outcome.applied[i].epoch);
       EXPECT_EQ(got.applied(i).lsn(), outcome.applied[i].lsn);
     }
-    const Buffer delete_bytes = EncodeDeleteResponse(outcome);
+    const Buffer delete_bytes = EncodeDeleteResponse(outcome, checksum);
     v1::DeleteResponse deleted;
     ASSERT_TRUE(deleted.ParseFromArray(delete_bytes.data(), static_cast<int>(delete_bytes.size())));
+    ASSERT_NO_FATAL_FAILURE(ExpectChecksum(delete_bytes, checksum, &deleted));
     ExpectResults(deleted.results(), outcome.failures);
     EXPECT_EQ(deleted.duplicate_parts(), outcome.duplicate_parts);
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/bytes.h"
+#include "common/message_checksum.h"
 #include "rowhouse/v1/embedding_service.pb.h"
 
 namespace rowhouse::server {
@@ -44,6 +45,13 @@ inline ChunkedBytes View(const std::string& bytes) {
 
 inline std::string ToString(const Buffer& buffer) {
   return std::string(reinterpret_cast<const char*>(buffer.data()), buffer.size());
+}
+
+// The message with its checksum in front, as any language can put it there.
+inline std::string WithChecksum(const std::string& message, uint32_t request_checksum = 0) {
+  std::string out = std::string(kChecksumBytes, '\0') + message;
+  WriteChecksum(reinterpret_cast<uint8_t*>(out.data()), out.size(), request_checksum);
+  return out;
 }
 
 // Numbers of all lengths as varints, 0 among them.
