@@ -1,6 +1,8 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 #include "server/identity.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -264,6 +266,12 @@ absl::Status CheckNotHeld(FileSystem& fs, const std::string& data_directory) {
   RH_ASSIGN_OR_RETURN(const bool exists, fs.Exists(path));
   if (!exists) return absl::OkStatus();
   return Explain(data_directory, fs.Lock(path).status());
+}
+
+int64_t IdentityWrittenUnixMicros(const std::string& data_directory) {
+  struct stat file = {};
+  if (::stat(absl::StrCat(data_directory, "/", kIdentityName).c_str(), &file) != 0) return 0;
+  return int64_t{file.st_mtim.tv_sec} * 1'000'000 + file.st_mtim.tv_nsec / 1000;
 }
 
 absl::StatusOr<DataDirectory> OpenDataDirectory(

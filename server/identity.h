@@ -66,6 +66,9 @@ absl::StatusOr<DataDirectory> OpenDataDirectory(
     FileSystem& fs, RandomSource& random, const IdentityRequest& request,
     const std::function<absl::StatusOr<ClusterIdentity>()>& fetch);
 
+// When the directory became this server's, by its first start or a restore; 0 when that cannot be told.
+int64_t IdentityWrittenUnixMicros(const std::string& data_directory);
+
 // FailedPrecondition, with its pid, when a process holds the directory. Writes nothing where there is none.
 absl::Status CheckNotHeld(FileSystem& fs, const std::string& data_directory);
 

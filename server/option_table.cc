@@ -94,6 +94,14 @@ OptionEntry Duration(OptionEntry entry, T ServerOptions::*field, T low_ms, T hig
   return Within(std::move(entry), field, low_ms, high_ms, [](T value) { return ExactMilliseconds(value); });
 }
 
+// "off" says 0s.
+OptionEntry OrOff(OptionEntry entry) {
+  entry.set = [set = std::move(entry.set)](const std::string& text, ServerOptions* options) {
+    return set(text == "off" ? "0s" : text, options);
+  };
+  return entry;
+}
+
 template <typename T>
 OptionEntry Number(OptionEntry entry, T ServerOptions::*field, T low, T high) {
   entry.type = OptionType::kNumber;
@@ -289,11 +297,12 @@ void AddWork(std::vector<OptionEntry>* table) {
             .placeholder = "DIR",
             .help = "Directory of checkpoints, one that all servers reach; empty: none can be made"},
            &ServerOptions::checkpoint_directory));
-  table->push_back(Duration<int64_t>({.key = "checkpoint.every",
-                                      .flag_name = "checkpoint-every",
-                                      .help = "Server 0 makes a checkpoint so often; 0s: only when asked",
-                                      .reloads = true},
-                                     &ServerOptions::checkpoint_every_ms, 0, 30ll * 24 * 3600 * 1000));
+  table->push_back(OrOff(Duration<int64_t>(
+      {.key = "checkpoint.every",
+       .flag_name = "checkpoint-every",
+       .help = "Where there is a directory, server 0 makes a checkpoint so often; 0s or off: only when asked",
+       .reloads = true},
+      &ServerOptions::checkpoint_every_ms, 0, 30ll * 24 * 3600 * 1000)));
   table->push_back(Number({.key = "checkpoint.keep",
                            .flag_name = "checkpoint-keep",
                            .help = "Scheduled checkpoints that stay; older ones are removed",

@@ -114,9 +114,11 @@ absl::Status CheckDirectories(const ServerOptions& options) {
 // What says how checkpoints are made without saying where.
 absl::Status CheckCheckpoints(const ServerOptions& options) {
   if (!options.checkpoint_directory.empty()) return absl::OkStatus();
-  const char* const flag = options.checkpoint_every_ms != 0 ? "--checkpoint-every"
-                           : options.checkpoint_keep_log    ? "--checkpoint-keep-log"
-                                                            : nullptr;
+  const bool asks_for_schedule =
+      options.checkpoint_every_ms != 0 && options.checkpoint_every_ms != ServerOptions().checkpoint_every_ms;
+  const char* const flag = asks_for_schedule             ? "--checkpoint-every"
+                           : options.checkpoint_keep_log ? "--checkpoint-keep-log"
+                                                         : nullptr;
   if (flag == nullptr) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat(flag,

@@ -29,10 +29,10 @@ struct ServerOptions {
   int64_t log_restart_target_ms = 60'000;  // sweeps begin in time for a restart to replay no longer than this
   uint64_t disk_low_water_bytes = 64ull << 20;  // pushes stop when a disk has less free
   std::string checkpoint_directory;             // one directory that all servers reach; empty: no checkpoints
-  int64_t checkpoint_every_ms = 0;              // server 0 makes one so often; 0: only when asked
-  uint32_t checkpoint_keep = 5;                 // scheduled ones that stay
-  bool checkpoint_keep_log = false;             // keeps the log since the newest checkpoint, for barriers
-  std::string restore_from;                     // folder of the checkpoint that a first start begins with
+  int64_t checkpoint_every_ms = 30 * 60 * 1000;  // server 0 makes one so often; 0: only when asked
+  uint32_t checkpoint_keep = 5;                  // scheduled ones that stay
+  bool checkpoint_keep_log = false;              // keeps the log since the newest checkpoint, for barriers
+  std::string restore_from;                      // folder of the checkpoint that a first start begins with
   int64_t writer_idle_expiry_ms = 7ll * 24 * 3600 * 1000;  // silent for so long everywhere: ended; 0: never
   int worker_threads = 0;                                  // 0: as many as the CPU quota
   int io_threads = 8;                                      // parallel spill reads

@@ -333,20 +333,21 @@ absl::Status ServerImpl::MakeCheckpoints() {
                              .data_directory = options_.data_directory});
   RH_RETURN_IF_ERROR(share_->Start());
   if (map_->owner(0) != options_.server_index) return absl::OkStatus();
-  CheckpointCoordinator::Parts parts{.fs = PosixFileSystem(),
-                                     .clock = SystemClock(),
-                                     .random = SystemRandom(),
-                                     .meta = meta_.get(),
-                                     .directory = options_.checkpoint_directory,
-                                     .cluster = identity.cluster,
-                                     .history = identity.history,
-                                     .partitions = options_.partitions,
-                                     .schedule =
-                                         [this] {
-                                           return CheckpointSchedule{.every = live_.checkpoint_every(),
-                                                                     .keep = live_.checkpoint_keep()};
-                                         },
-                                     .on_end = CheckpointObserver(&metrics_)};
+  CheckpointCoordinator::Parts parts{
+      .fs = PosixFileSystem(),
+      .clock = SystemClock(),
+      .random = SystemRandom(),
+      .meta = meta_.get(),
+      .directory = options_.checkpoint_directory,
+      .cluster = identity.cluster,
+      .history = identity.history,
+      .partitions = options_.partitions,
+      .schedule =
+          [this] {
+            return CheckpointSchedule{.every = live_.checkpoint_every(), .keep = live_.checkpoint_keep()};
+          },
+      .scheduled_since_unix_micros = IdentityWrittenUnixMicros(options_.data_directory),
+      .on_end = CheckpointObserver(&metrics_)};
   for (ServerId server = 0; server < map_->server_count(); ++server) {
     if (server == options_.server_index) {
       parts.members.push_back(share_.get());

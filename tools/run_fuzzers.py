@@ -140,6 +140,9 @@ def main():
             report(outcome)
             outcomes.append(outcome)
     print(table(outcomes))
+    inputs, findings = sum(o.executions for o in outcomes), sum(not o.ok for o in outcomes)
+    print(f"reliability: R11 any bytes to each decoder, libFuzzer with the sanitizers, {args.seconds} s each | {len(outcomes)} decoders | {findings} "
+          f"| {inputs:,} inputs", flush=True)
     if args.keep:
         total = sum(keep(name, most) for name, most in chosen)
         print(f"tests/fuzz/corpus: {total} bytes of these fuzzers")

@@ -2,8 +2,8 @@
 # Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 """./x test: builds and runs every CI lane, then prints one closing line for all of them.
 
-Lanes (--lane NAME runs one; --list names them): check, release, asan, thread-safety; and, not in the default set, fuzz, crash (parts
-of release and asan), soak and coverage.
+Lanes (--lane NAME runs one; --list names them): check, release, asan, thread-safety; and, not in the default set, fuzz, crash (every row
+of docs/reliability.md but the soak: parts of release and asan, the fuzzers, the planted bugs), soak and coverage.
 A skipped test fails the run unless tests/allowed_skips.txt names it with a reason. A test that a file of tests/e2e skips by itself is
 named FILE.CLASS.TEST, as in e2e_kill.Kill.test_sync.
 """
@@ -19,6 +19,7 @@ OUTPUT_BYTES = 1 << 20  # of one test, kept in ctest's report: what it says of s
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SKIPS = os.path.join(ROOT, "tests", "allowed_skips.txt")
 WIRE_MESSAGES = "100000"  # random messages that each test of the wire writes and reads, beside the generated code
+ROW = re.compile(r"^reliability: (.+)$", re.M)  # a row of docs/reliability.md, as its test prints it
 UNITTEST_PREFIX = "e2e_"  # tests that are unittest programs, see tests/e2e/CMakeLists.txt
 
 
@@ -45,6 +46,16 @@ def run(command, env=None, quiet=False):
     if quiet and result.returncode != 0:
         print(result.stdout, flush=True)
     return result.returncode
+
+
+def run_and_note(command, totals, env=None):
+    """The same, noting the rows of docs/reliability.md that the command prints."""
+    print("+ " + " ".join(command), flush=True)
+    process = subprocess.Popen(command, cwd=ROOT, env=dict(os.environ, **(env or {})), stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        print(line, end="", flush=True)
+        totals.reliability += re.findall(ROW, line)
+    return process.wait()
 
 
 def build(preset, targets=()):
@@ -74,7 +85,7 @@ def ctest(preset, totals, only, label=None, jobs=2, env=None):
             totals.skipped.append(name)
             continue
         totals.one(f"{preset}: {name}", status == "run")
-        totals.reliability += re.findall(r"^reliability: (.+)$", case.findtext("system-out") or "", re.M)
+        totals.reliability += re.findall(ROW, case.findtext("system-out") or "")
         if name.startswith(UNITTEST_PREFIX):
             totals.notes += re.findall(r"^\s+[\d.]+ s  (.+?)(?: \.\.\. ok| ok|ok)?$", case.findtext("system-out") or "", re.M)
             note_skips_inside(totals, name, case.findtext("system-out") or "")
@@ -128,16 +139,24 @@ def lane_release(totals, only):
 
 
 def lane_crash(totals, only):
-    if build("release", ["crash_test", "simulation_test", "integration_faults_test", "integration_checkpoint_test"]) != 0:
+    """Every row of docs/reliability.md but the soak's. With ROWHOUSE_CRASH_FULL=1 as often as was promised to be shown once."""
+    if build("release") != 0:
         totals.one("crash: build", False)
         return
     ctest("release", totals, only, label="crash", jobs=2)
-    ctest("release", totals, only or "LostReplies|NoPushIsHalfInTheCut", label="integration", jobs=2)
+    ctest("release", totals, only or "LostReplies|OneLogIsOneState|NoPushIsHalfInTheCut", label="integration", jobs=2)
+    ctest("release", totals, only or "TornTail", label="unit", jobs=2)
+    ctest("release", totals, only or "^e2e_(full_disk|malformed|container_memory)$", label="e2e", jobs=2)
     # Failpoints are in test builds only.
     if build("asan", ["integration_failpoint_test"]) != 0:
         totals.one("crash: build of asan", False)
         return
     ctest("asan", totals, only or "Failpoint", label="integration", jobs=2)
+    if only:
+        return
+    lane_fuzz(totals, only)
+    planted = [sys.executable, "tools/plant_bugs.py", "--work", os.path.join("build", "planted")]
+    totals.one("planted bugs (tools/plant_bugs.py)", run_and_note(planted, totals) == 0)
 
 
 def lane_soak(totals, only):
@@ -161,7 +180,8 @@ def lane_fuzz(totals, only):
     if only:
         return
     ok = build("fuzz", ["rowhouse_fuzz"]) == 0
-    totals.one("fuzzers of every decoder (tools/run_fuzzers.py)", ok and run([sys.executable, "tools/run_fuzzers.py"]) == 0)
+    totals.one("fuzzers of every decoder (tools/run_fuzzers.py)",
+               ok and run_and_note([sys.executable, "tools/run_fuzzers.py"], totals) == 0)
 
 
 def lane_thread_safety(totals, only):
@@ -185,6 +205,12 @@ LANES = {"check": lane_check, "release": lane_release, "crash": lane_crash, "soa
 DEFAULT = ["check", "release", "asan", "thread-safety"]
 
 
+def by_number(row):
+    """R02 before R10, and what has no number last."""
+    number = re.match(r"R(\d+) ", row)
+    return (int(number[1]) if number else 1000, row)
+
+
 def allowed_skips():
     allowed = {}
     with open(SKIPS, encoding="utf-8") as lines:
@@ -200,10 +226,10 @@ def main():
     parser = argparse.ArgumentParser(prog="./x test", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", metavar="REGEX", help="run the tests whose names match, and no checks")
     parser.add_argument("--lane", action="append", choices=sorted(LANES), help="run this lane (repeatable)")
-    parser.add_argument("--crash", action="store_true", help="run the tests of docs/reliability.md that are part of CI, and print its table")
-    parser.add_argument("--crash-full", action="store_true", help="the same with many times the tries")
+    parser.add_argument("--crash", action="store_true", help="run the tests of docs/reliability.md as often as CI does, and print its table")
+    parser.add_argument("--crash-full", action="store_true", help="the same as often as was to be shown once: a day and more on two processors")
     parser.add_argument("--fuzz", action="store_true", help="the fuzzers of every decoder alone; longer with --seconds")
-    parser.add_argument("--seconds", type=int, metavar="N", help="of each fuzzer (default 10)")
+    parser.add_argument("--seconds", type=int, metavar="N", help="of each fuzzer (default 10; 600 with --crash-full)")
     parser.add_argument("--soak", action="store_true", help="one long run with kills (tests/e2e/test_soak.py) alone; --minutes says how long")
     parser.add_argument("--minutes", type=float, metavar="N", default=30, help="of --soak (default 30)")
     parser.add_argument("--list", action="store_true", help="name the lanes and stop")
@@ -218,6 +244,7 @@ def main():
             parser.error(f"--only: not a regular expression: {error}")
     if args.crash_full:
         os.environ["ROWHOUSE_CRASH_FULL"] = "1"
+        os.environ.setdefault("ROWHOUSE_FUZZ_SECONDS", "600")
     if args.crash or args.crash_full:
         args.lane = ["crash"]
     if args.soak:
@@ -238,13 +265,13 @@ def main():
     print()
     if totals.reliability:
         print("| fault | tries | failures | seen |\n|---|---|---|---|")
-        for row in totals.reliability:
+        for row in sorted(totals.reliability, key=by_number):
             print(f"| {row} |")
         print()
     for note in totals.notes:
         print(f"measured: {note}")
     for lane, seconds in took:
-        print(f"lane {lane}: {seconds / 60:.1f} min")
+        print(f"lane {lane}: {seconds / 60:.1f} min on {os.cpu_count()} processors")
     for name in totals.failures:
         print(f"FAILED {name}")
     skipped = f", {len(totals.skipped)} skipped" if totals.skipped else ""

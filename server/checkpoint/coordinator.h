@@ -83,6 +83,8 @@ class CheckpointCoordinator {
     HistoryId history = 0;
     uint32_t partitions = 0;
     std::function<CheckpointSchedule()> schedule;  // read at each tick; null: none
+    // Where there is no scheduled checkpoint yet, the first is due so long after this as they are apart.
+    int64_t scheduled_since_unix_micros = 0;
     // Told of each job that has ended; may be null.
     std::function<void(const CheckpointJob&)> on_end;
   };
@@ -106,8 +108,10 @@ class CheckpointCoordinator {
 
   absl::Status Delete(const std::string& name) ABSL_LOCKS_EXCLUDED(mu_);
   const CheckpointStore& store() const { return store_; }
-  // As it is now.
-  CheckpointSchedule schedule() const { return parts_.schedule ? parts_.schedule() : CheckpointSchedule(); }
+  // As it is now; without a directory there is none.
+  CheckpointSchedule schedule() const {
+    return parts_.schedule && !parts_.directory.empty() ? parts_.schedule() : CheckpointSchedule();
+  }
 
  private:
   struct Running;

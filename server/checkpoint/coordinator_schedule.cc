@@ -20,12 +20,11 @@ void CheckpointCoordinator::Loop() {
 }
 
 void CheckpointCoordinator::RunSchedule() {
-  if (!parts_.schedule) return;
-  const CheckpointSchedule schedule = parts_.schedule();
+  const CheckpointSchedule schedule = this->schedule();
   if (schedule.every <= absl::ZeroDuration()) return;
   const auto listed = store_.List();
   if (!listed.ok()) return;
-  int64_t newest = 0;
+  int64_t newest = parts_.scheduled_since_unix_micros;
   for (const CheckpointStore::Listed& one : *listed) {
     if (one.manifest.ok() && absl::StartsWith(one.name, kScheduledPrefix))
       newest = std::max(newest, one.manifest->begin_unix_micros);

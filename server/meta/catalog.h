@@ -20,8 +20,9 @@
 namespace rowhouse::server {
 
 struct CreatedTable {
-  TableSchema schema;    // with table_id and version
+  TableSchema schema;    // with table_id and version; id 0: nothing was made, ask again with last_id
   bool created = false;  // false: it was there before
+  TableId last_id = 0;   // where nothing was made: the highest id that was ever given
 };
 
 struct RegisteredWriter {
@@ -45,10 +46,13 @@ class Catalog {
 
   // Creates the table on every server. AlreadyExists when the name is taken, unless `if_not_exists` is set
   // and the fixed fields are equal; InvalidArgument from ValidateSchema; ResourceExhausted above
-  // limits::kMaxTables.
-  virtual absl::StatusOr<CreatedTable> CreateTable(const TableSchema& schema, bool if_not_exists) = 0;
+  // limits::kMaxTables. Makes nothing when `last_id` is given and another than the highest id that was ever
+  // given: the request may be a late one, of a table that was made and dropped since.
+  virtual absl::StatusOr<CreatedTable> CreateTable(const TableSchema& schema, bool if_not_exists,
+                                                   std::optional<TableId> last_id) = 0;
   // `schema`: the whole new schema with the table_id and version it was read with. Aborted when another
-  // change came first; NotFound; InvalidArgument naming a field that may not change.
+  // change came first, but not when that was the same one: then every server has it before this returns.
+  // NotFound; InvalidArgument naming a field that may not change.
   virtual absl::StatusOr<TableSchema> AlterTable(const TableSchema& schema) = 0;
   // Drops the table on every server; the id it had. NotFound, when every server has caught up with that;
   // Aborted when `expected` is not 0 and another than the table's id.

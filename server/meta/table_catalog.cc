@@ -90,7 +90,27 @@ absl::Status TableCatalog::FanOut(const std::string& change) {
       change, ", but not every server has caught up: ", status.message(), "; ask again when it answers"));
 }
 
-absl::StatusOr<CreatedTable> TableCatalog::CreateTable(const TableSchema& asked, bool if_not_exists) {
+absl::StatusOr<CreatedTable> TableCatalog::TakenName(const TableSchema& asked, const MetaKeyValue& existing,
+                                                     bool if_not_exists) {
+  RH_ASSIGN_OR_RETURN(TableSchema schema, ParseSchema(existing.key, existing.value));
+  TableSchema same_ids = asked;
+  same_ids.table_id = schema.table_id;
+  same_ids.version = schema.version;
+  const std::string different = DifferentFixedFields(schema, same_ids);
+  if (!if_not_exists || !different.empty()) {
+    return absl::AlreadyExistsError(absl::StrCat(
+        "table \"", asked.name, "\" exists with table_id ", schema.table_id,
+        different.empty() ? " and this schema" : absl::StrCat(" and another schema: ", different)));
+  }
+  // Its creator may have died before every server had it. A server that is down catches up before it is
+  // ready.
+  const absl::Status caught_up = FanOut(absl::StrCat("table \"", asked.name, "\" exists"));
+  if (!caught_up.ok()) RH_LOG_WARN("{}", std::string(caught_up.message()));
+  return CreatedTable{.schema = std::move(schema), .created = false};
+}
+
+absl::StatusOr<CreatedTable> TableCatalog::CreateTable(const TableSchema& asked, bool if_not_exists,
+                                                       std::optional<TableId> last_id) {
   RH_RETURN_IF_ERROR(ValidateSchema(asked));
   if (asked.table_id != 0 || asked.version != 0) {
     return absl::InvalidArgumentError(absl::StrCat("table_id ", asked.table_id, " and schema_version ",
@@ -102,23 +122,7 @@ absl::StatusOr<CreatedTable> TableCatalog::CreateTable(const TableSchema& asked,
     RH_ASSIGN_OR_RETURN(const MetaRange tables, parts_.meta->Range(kTablePrefix));
     const auto existing =
         std::find_if(tables.kvs.begin(), tables.kvs.end(), [&](const auto& kv) { return kv.key == key; });
-    if (existing != tables.kvs.end()) {
-      RH_ASSIGN_OR_RETURN(TableSchema schema, ParseSchema(key, existing->value));
-      TableSchema same_ids = asked;
-      same_ids.table_id = schema.table_id;
-      same_ids.version = schema.version;
-      const std::string different = DifferentFixedFields(schema, same_ids);
-      if (!if_not_exists || !different.empty()) {
-        return absl::AlreadyExistsError(absl::StrCat(
-            "table \"", asked.name, "\" exists with table_id ", schema.table_id,
-            different.empty() ? " and this schema" : absl::StrCat(" and another schema: ", different)));
-      }
-      // Its creator may have died before every server had it. A server that is down catches up before it is
-      // ready.
-      const absl::Status caught_up = FanOut(absl::StrCat("table \"", asked.name, "\" exists"));
-      if (!caught_up.ok()) RH_LOG_WARN("{}", std::string(caught_up.message()));
-      return CreatedTable{.schema = std::move(schema), .created = false};
-    }
+    if (existing != tables.kvs.end()) return TakenName(asked, *existing, if_not_exists);
     if (tables.kvs.size() >= limits::kMaxTables) {
       return absl::ResourceExhaustedError(absl::StrCat("the cluster has ", tables.kvs.size(),
                                                        " tables, the limit is ", limits::kMaxTables,
@@ -131,6 +135,7 @@ absl::StatusOr<CreatedTable> TableCatalog::CreateTable(const TableSchema& asked,
     }
     if (last >= UINT32_MAX)
       return absl::ResourceExhaustedError("every table id has been used: start a new cluster");
+    if (last_id.has_value() && *last_id != last) return CreatedTable{.last_id = static_cast<TableId>(last)};
     TableSchema schema = asked;
     schema.table_id = static_cast<TableId>(last + 1);
     schema.version = 1;
@@ -163,6 +168,14 @@ absl::StatusOr<TableSchema> TableCatalog::AlterTable(const TableSchema& asked) {
   RH_ASSIGN_OR_RETURN(const Found found, Get(key));
   if (!found.exists) return NoTable(asked.name);
   RH_ASSIGN_OR_RETURN(const TableSchema before, ParseSchema(key, found.value));
+  TableSchema after = asked;
+  ++after.version;
+  if (before == after) {
+    // Made by an attempt whose answer was lost, and perhaps not told to every server.
+    RH_RETURN_IF_ERROR(
+        FanOut(absl::StrCat("table \"", after.name, "\" was altered to schema_version ", after.version)));
+    return after;
+  }
   if (before.table_id != asked.table_id || before.version != asked.version) {
     return absl::AbortedError(absl::StrCat("table \"", asked.name, "\" has table_id ", before.table_id,
                                            " and schema_version ", before.version,
@@ -174,8 +187,6 @@ absl::StatusOr<TableSchema> TableCatalog::AlterTable(const TableSchema& asked) {
     return absl::ResourceExhaustedError(
         absl::StrCat("table \"", asked.name, "\" has used every schema_version"));
   }
-  TableSchema after = asked;
-  ++after.version;
   RH_ASSIGN_OR_RETURN(const MetaTxnResult result,
                       parts_.meta->Txn({{.key = key, .mod_revision = found.mod_revision}},
                                        {{.key = key, .value = EncodeSchema(after)}}));

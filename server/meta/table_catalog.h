@@ -58,7 +58,8 @@ class TableCatalog final : public Catalog {
   // Ends that thread; waits for a catch-up under way. Idempotent.
   void Stop() ABSL_LOCKS_EXCLUDED(mu_);
 
-  absl::StatusOr<CreatedTable> CreateTable(const TableSchema& schema, bool if_not_exists) override;
+  absl::StatusOr<CreatedTable> CreateTable(const TableSchema& schema, bool if_not_exists,
+                                           std::optional<TableId> last_id) override;
   absl::StatusOr<TableSchema> AlterTable(const TableSchema& schema) override;
   absl::StatusOr<TableId> DropTable(std::string_view name, TableId expected) override;
   absl::StatusOr<RegisteredWriter> RegisterWriter(std::string_view name,
@@ -83,6 +84,9 @@ class TableCatalog final : public Catalog {
     uint64_t mod_revision = 0;  // 0 when the key is not there, as MetaCompare wants it
   };
   absl::StatusOr<Found> Get(const std::string& key);
+  // The answer to CreateTable where the name is taken.
+  absl::StatusOr<CreatedTable> TakenName(const TableSchema& asked, const MetaKeyValue& existing,
+                                         bool if_not_exists);
   // The NotFound of a name that no table has; the store's error when it cannot be asked.
   absl::Status NoTable(std::string_view name);
   absl::StatusOr<uint64_t> Apply(const MetaRange& range) ABSL_EXCLUSIVE_LOCKS_REQUIRED(sync_mu_);

@@ -2,6 +2,7 @@
 #include "server/rpc/admin_service.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "common/routing/routing_hash.h"
@@ -21,8 +22,14 @@ absl::Status AdminService::CreateTable(const v1::CreateTableRequest& request,
                                                    " and schema.schema_version is ", schema.version,
                                                    ": both are given by the cluster, send 0"));
   }
+  std::optional<TableId> last_id;
+  if (request.has_last_table_id()) last_id = request.last_table_id();
   RH_ASSIGN_OR_RETURN(const CreatedTable created,
-                      parts_.catalog->CreateTable(schema, request.if_not_exists()));
+                      parts_.catalog->CreateTable(schema, request.if_not_exists(), last_id));
+  if (created.schema.table_id == 0) {
+    response->set_last_table_id(created.last_id);
+    return absl::OkStatus();
+  }
   SchemaToProto(created.schema, response->mutable_schema());
   response->set_created(created.created);
   return absl::OkStatus();

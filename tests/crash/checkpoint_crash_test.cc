@@ -5,15 +5,22 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <cstdlib>
 
 #include "tests/integration/checkpoint/checkpoint_fixture.h"
+#include "tests/support/reliability.h"
 #include "tests/support/row_oracle.h"
 
 namespace rowhouse::server {
 namespace {
 
-constexpr uint32_t kServers = 2, kPartitions = 4;
+constexpr uint32_t kPartitions = 4;
+
+bool Full() { return Tries(0, 1) != 0; }
+// With ROWHOUSE_CRASH_FULL=1 every step instead of each fifth, of clusters of 1 to 3 servers.
+int Stride() { return Full() ? 1 : 5; }
+std::vector<uint32_t> ServerCounts() {
+  return Full() ? std::vector<uint32_t>{1, 2, 3} : std::vector<uint32_t>{2};
+}
 
 // The checkpoints' disk: works until its n-th change, then nothing works any more until Revive.
 class MortalFiles {
@@ -61,14 +68,18 @@ struct Moments {
   }
 };
 
+struct Deaths {
+  int tries = 0, deaths = 0;
+};
+
 // Each step: a full checkpoint, then an increment of it that dies at change n.
-void RunKind(CheckpointKind kind, bool power_loss, int stride) {
+void DieAtEachChange(CheckpointKind kind, bool power_loss, uint32_t servers, Deaths* count) {
   const TableSchema schema = AdagradSchema(1, 3);
-  int deaths = 0, tries = 0;
-  for (int n = 0; n < 400; n += stride) {
-    SCOPED_TRACE(absl::StrCat("change ", n, power_loss ? ", power loss" : ", process"));
+  for (int n = 0; n < 400; n += Stride()) {
+    SCOPED_TRACE(
+        absl::StrCat("change ", n, power_loss ? ", power loss, " : ", process, ", servers, " servers"));
     MortalFiles mortal;
-    ClusterDisk disk(kServers);
+    ClusterDisk disk(servers);
     Moments moments;
     RowOracle oracle(schema);
     PushSeq seq = 0;
@@ -83,7 +94,7 @@ void RunKind(CheckpointKind kind, bool power_loss, int stride) {
       cluster.Push(1, 1, seq, ids, values);
       oracle.Push(ids, values);
     };
-    const ClusterOptions options{.servers = kServers, .partitions = kPartitions, .keep_log = true};
+    const ClusterOptions options{.servers = servers, .partitions = kPartitions, .keep_log = true};
     {
       Cluster cluster(options, &disk, mortal.files());
       cluster.CreateTable(schema);
@@ -95,9 +106,9 @@ void RunKind(CheckpointKind kind, bool power_loss, int stride) {
       mortal.DieAfter(n);
       cluster.Make({.name = "next", .kind = kind});
     }
-    ++tries;
+    ++count->tries;
     const bool died = mortal.Revive(power_loss);
-    deaths += died;
+    count->deaths += died;
     {
       Cluster cluster(options, &disk, mortal.files());
       EXPECT_EQ(cluster.Rows(1), oracle.Bits());
@@ -110,33 +121,43 @@ void RunKind(CheckpointKind kind, bool power_loss, int stride) {
     }
     if (!died) break;  // it has fewer changes than that
   }
+}
+
+void RunKind(CheckpointKind kind, bool power_loss) {
+  Deaths count;
+  for (const uint32_t servers : ServerCounts()) DieAtEachChange(kind, power_loss, servers, &count);
   std::printf(
       "reliability: R18 checkpoint (%s), %s dies | %d | %d | died in %d, what is listed restored bit by "
       "bit\n",
-      CheckpointKindName(kind).c_str(), power_loss ? "power" : "process", tries,
-      ::testing::Test::HasFailure() ? 1 : 0, deaths);
-  EXPECT_GT(deaths, 3);
+      CheckpointKindName(kind).c_str(), power_loss ? "power" : "process", count.tries,
+      ::testing::Test::HasFailure() ? 1 : 0, count.deaths);
+  EXPECT_GT(count.deaths, 3);
 }
 
-int Stride() { return std::getenv("ROWHOUSE_CRASH_FULL") != nullptr ? 1 : 5; }
+TEST(CheckpointCrash, FullProcess) { RunKind(CheckpointKind::kFull, false); }
+TEST(CheckpointCrash, FullPower) { RunKind(CheckpointKind::kFull, true); }
+TEST(CheckpointCrash, IncrementalProcess) { RunKind(CheckpointKind::kIncremental, false); }
+TEST(CheckpointCrash, IncrementalPower) { RunKind(CheckpointKind::kIncremental, true); }
+TEST(CheckpointCrash, BarrierPower) { RunKind(CheckpointKind::kBarrier, true); }
 
-TEST(CheckpointCrash, FullProcess) { RunKind(CheckpointKind::kFull, false, Stride()); }
-TEST(CheckpointCrash, FullPower) { RunKind(CheckpointKind::kFull, true, Stride()); }
-TEST(CheckpointCrash, IncrementalProcess) { RunKind(CheckpointKind::kIncremental, false, Stride()); }
-TEST(CheckpointCrash, IncrementalPower) { RunKind(CheckpointKind::kIncremental, true, Stride()); }
-TEST(CheckpointCrash, BarrierPower) { RunKind(CheckpointKind::kBarrier, true, Stride()); }
+// Servers, and whether the power goes.
+std::vector<std::pair<uint32_t, bool>> Cases() {
+  if (!Full()) return {{1, false}, {1, true}};
+  return {{1, false}, {1, true}, {2, false}, {2, true}, {3, false}, {3, true}};
+}
 
 TEST(CheckpointCrash, Delete) {
   const TableSchema schema = AdagradSchema(1, 2);
   int deaths = 0;
-  for (const bool power_loss : {false, true}) {
+  for (const auto& [servers, power_loss] : Cases()) {
     for (int n = 0; n < 200; ++n) {
-      SCOPED_TRACE(absl::StrCat("change ", n, power_loss ? ", power loss" : ", process"));
+      SCOPED_TRACE(
+          absl::StrCat("change ", n, power_loss ? ", power loss, " : ", process, ", servers, " servers"));
       MortalFiles mortal;
-      ClusterDisk disk(1);
+      ClusterDisk disk(servers);
       Moments moments;
       RowOracle oracle(schema);
-      const ClusterOptions options{.servers = 1, .partitions = kPartitions};
+      const ClusterOptions options{.servers = servers, .partitions = kPartitions};
       {
         Cluster cluster(options, &disk, mortal.files());
         cluster.CreateTable(schema);

@@ -7,12 +7,12 @@
 
 #include <atomic>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "server/restore_directory.h"
 #include "tests/support/durable_node.h"
+#include "tests/support/reliability.h"
 
 namespace rowhouse::server {
 namespace {
@@ -76,14 +76,14 @@ class RestoreCrash : public testing::Test {
 };
 
 TEST_F(RestoreCrash, AtEveryFileOperation) {
-  const int stride = std::getenv("ROWHOUSE_CRASH_FULL") != nullptr ? 1 : 3;
+  const int stride = static_cast<int>(Tries(3, 1));
   TableBits moment;
   {
     auto node = DurableNode::Start(OptionsOf("original"));
     ASSERT_TRUE(node.ok()) << node.status();
     TableSchema schema = AdagradSchema(0, 3);
     schema.version = 0;
-    const auto created = (*node)->catalog().CreateTable(schema, /*if_not_exists=*/false);
+    const auto created = (*node)->catalog().CreateTable(schema, /*if_not_exists=*/false, {});
     ASSERT_TRUE(created.ok()) << created.status();
     ASSERT_EQ(created->schema.table_id, kTable);
     ASSERT_EQ((*node)->catalog().RegisterWriter("trainer", {})->writer, kWriter);

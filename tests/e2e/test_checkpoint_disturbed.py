@@ -204,6 +204,22 @@ class Disturbed(unittest.TestCase):
 
 
 class Schedule(unittest.TestCase):
+    def test_by_default_it_is_on_and_the_first_has_time(self):
+        with Checkpointed(servers=1, partitions=4, keep_log=False, budget="128MiB") as cluster:
+            shown = json.loads(cluster.checkpoint("schedule", "-o", "json").stdout)
+            self.assertEqual((shown["every_seconds"], shown["keep"], shown["checkpoints"]), (1800, 5, []))
+            # A directory that is an hour old and has none yet gets one with its next start.
+            cluster.stop(0)
+            hour_ago = time.time() - 3600
+            os.utime(os.path.join(cluster.data_dir(0), "IDENTITY"), (hour_ago, hour_ago))
+            cluster.start(0)
+            cluster.wait_ready()
+            wait_until(lambda: [name for name in cluster.names() if name.startswith("scheduled-")], "the first", 30)
+
+    def test_off_is_none(self):
+        with Checkpointed(servers=1, partitions=4, keep_log=False, extra=["--checkpoint-every", "off"], budget="128MiB") as cluster:
+            self.assertIn("Nothing is scheduled.", cluster.checkpoint("schedule").stdout)
+
     def test_by_schedule_and_by_another_after_sighup(self):
         directory = temporary(self)
         config = os.path.join(directory, "rowhouse.yaml")

@@ -1,7 +1,8 @@
 # Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 """Thousands of malformed inputs to a real server, over TCP and over a Unix socket: bodies of every method, gRPC's lengths and flags, headers,
 HTTP/2 frames, floods, other protocols, the HTTP endpoint. The server lives, refuses with a code that says whose fault it is, keeps its rows
-bit by bit, its memory within its budget and no descriptor. ROWHOUSE_TEST_SEED gives the inputs of an earlier run again."""
+bit by bit, its memory within its budget and no descriptor. ROWHOUSE_TEST_SEED gives the inputs of an earlier run again; ROWHOUSE_CRASH_FULL=1
+damages bodies for ten minutes over each socket."""
 import collections
 import concurrent.futures
 import hashlib
@@ -9,6 +10,7 @@ import os
 import random
 import re
 import sys
+import time
 import unittest
 
 import grpc
@@ -23,6 +25,7 @@ SEED = int(os.environ.get("ROWHOUSE_TEST_SEED") or random.randrange(1 << 32))
 BUDGET = 128 << 20
 DIM, VICTIM_DIM = 4, 3  # of the table whose rows are watched, and of the one that damaged pushes may happen to change
 FEWEST_INPUTS = 2000
+FULL_SECONDS = 600 if os.environ.get("ROWHOUSE_CRASH_FULL", "0") != "0" else 0  # for so long bodies are damaged in other ways, over each socket
 PULL = "/rowhouse.v1.EmbeddingService/Pull"
 INFORMATIONAL = re.compile(rb"^(HTTP/1\.1 1\d\d [^\r\n]*\r\n\r\n)+")  # what comes before an answer to `Expect: 100-continue`
 # Codes that say what is wrong with a request, or that it was none of these things.
@@ -106,6 +109,11 @@ class Malformed:
         self.assertEqual(self.rows(), self.before, "rows have changed")
         self.assertEqual(self.cluster.http_code(0, "/readyz"), 200)
 
+    def failed(self):
+        """How many tests of this class have failed so far."""
+        result = self._outcome.result
+        return sum(isinstance(test, type(self)) for test, _ in result.failures + result.errors)
+
     def note(self, *parts):
         """Counts an input; the same one twice counts once."""
         self.inputs.add(hashlib.sha256(b"\0".join(p if isinstance(p, bytes) else p.encode() for p in parts)).digest())
@@ -173,14 +181,16 @@ class Malformed:
         self.assertTrue(code == "OK" or words, said)
 
     def test_bodies_of_every_method(self):
-        generator = random.Random(SEED)
-        for method in self.methods():
-            whole = method.example.SerializeToString()
-            bodies = list(malformed.damaged(whole, generator))
-            # Of methods that are much alike inside, a share.
-            for body in bodies if "Embedding" in method.path else generator.sample(bodies, len(bodies) // 4):
-                self.check_body(method, body)
-            self.check_well()
+        begin, generator, again = time.monotonic(), random.Random(SEED), True
+        while again:
+            for method in self.methods():
+                whole = method.example.SerializeToString()
+                bodies = list(malformed.damaged(whole, generator))
+                # Of methods that are much alike inside, a share.
+                for body in bodies if "Embedding" in method.path else generator.sample(bodies, len(bodies) // 4):
+                    self.check_body(method, body)
+                self.check_well()
+            again = time.monotonic() - begin < FULL_SECONDS
 
     def test_bodies_of_methods_without_a_message_of_ours(self):
         for path in ("/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"):
@@ -323,6 +333,8 @@ class Malformed:
               f"{BUDGET >> 20} MiB; codes {dict(self.codes.most_common())}", file=sys.stderr)
         self.assertLessEqual(peak, BUDGET, "VmHWM")
         self.assertGreaterEqual(len(self.inputs), FEWEST_INPUTS)
+        print(f"\nreliability: R12 malformed inputs over {socket} | {len(self.inputs)} | {self.failed()} | peak memory {peak / (1 << 20):.1f} MiB "
+              f"of {BUDGET >> 20} MiB; codes {dict(self.codes.most_common())}", flush=True)
         # By a new writer: a body that was bent may have been a push of this one, well made and with the seq that comes next.
         self.client.register_writer("last")
         self.client.seq = 0

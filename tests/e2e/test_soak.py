@@ -50,6 +50,15 @@ class Watch:
             except (OSError, AssertionError):
                 pass  # it is being started
 
+    def print(self):
+        """Memory and descriptors of each server over time, in twelve steps."""
+        print("\n  seconds  " + "  ".join(f"server {index}: MiB, descriptors" for index in range(self.cluster.count)), file=sys.stderr)
+        last = max(samples[-1][0] for samples in self.samples)
+        for step in range(12):
+            upto = last * (step + 1) / 12
+            now = [max((s for s in samples if s[0] <= upto), default=None) for samples in self.samples]
+            print(f"  {upto:7.0f}  " + "  ".join("%18.1f, %11d" % (s[1] / 2**20, s[2]) if s else f"{'-':>31}" for s in now), file=sys.stderr)
+
     def third(self, index, number, field):
         """The field's values in a third of the run, by time."""
         last = self.samples[index][-1][0]
@@ -96,11 +105,20 @@ class Soak(unittest.TestCase):
             counts = [json.loads(trainer.communicate()[0]) for trainer in trainers]
             made = cluster.names()
         print(f"{kills} kills, checkpoints kept: {', '.join(made)}; trainers: {json.dumps(counts)}", file=sys.stderr)
+        watch.print()
         self.check(watch)
         self.assertGreater(kills, 0)
         self.assertGreater(len(made), 0)
         for count in counts:
             self.assertEqual(count["rows_in_the_end"], IDS)
+        peak = max(watch.peaks) / 2**20
+        print(f"\nreliability: R26 {MINUTES:g} minutes of mixed load with random kills | {kills} | {self.failed()} | {TRAINERS} trainers push "
+              f"and pull all the time; peak memory {peak:.1f} MiB of {BUDGET >> 20}; every row in the end, {TRAINERS * IDS}; {json.dumps(counts)}", flush=True)
+
+    def failed(self):
+        """How many subtests have failed."""
+        result = self._outcome.result
+        return len(result.failures) + len(result.errors)
 
     def check(self, watch):
         for index, peak in enumerate(watch.peaks):

@@ -102,6 +102,7 @@ Plan MakePlan(uint64_t seed, uint64_t operations) {
   plan.curator = !plan.faults.client_ends && dice.OneIn(2);
   plan.async_watch = !plan.faults.client_ends && dice.OneIn(2);
   plan.between_faults_nanos = dice.Pick<int64_t>({30, 150, 700}) * kMilli;
+  plan.alters = !plan.faults.client_ends && dice.OneIn(2);
   return plan;
 }
 
@@ -116,6 +117,7 @@ std::string Describe(const Plan& plan) {
   };
   add(plan.curator, "(curator)");
   add(plan.async_watch, "(async)");
+  add(plan.alters, "(alters)");
   add(faults.kills, "kills");
   add(faults.power_losses, "power");
   add(faults.failed_syncs, "fsync");

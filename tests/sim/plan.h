@@ -31,7 +31,7 @@ struct Plan {
   uint64_t ids_of_a_worker = 24;
   std::vector<TableSpec> tables;  // rows of one worker alone
   TableSpec shared;               // rows that all workers push to
-  bool curator = false, async_watch = false;
+  bool curator = false, async_watch = false, alters = false;
   FaultPlan faults;
   int64_t between_faults_nanos = 0;
   // Tests of the simulation plant a bug: a push is sent on with another number, so that it counts twice when

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "tests/sim/alterer.h"
 #include "tests/sim/async_watch.h"
 #include "tests/sim/checkpointer.h"
 #include "tests/sim/client_keeper.h"
@@ -131,6 +132,7 @@ void RunSeed(const Plan& plan) {
     threads.push_back(Named("checkpointer", std::thread([&checkpointer] { checkpointer.Run(); })));
   if (plan.async_watch)
     threads.push_back(Named("async watch", std::thread([&world] { RunAsyncWatch(world); })));
+  if (plan.alters) threads.push_back(Named("alterer", std::thread([&world] { RunAlterer(world); })));
   if (plan.curator) threads.push_back(Named("curator", std::thread([&world] { RunCurator(world); })));
   for (auto& worker : world.workers) {
     threads.push_back(

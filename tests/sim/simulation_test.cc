@@ -108,7 +108,8 @@ TEST(Simulation, FindsAPlantedBug) {
 struct Sum {
   uint64_t failures = 0, operations = 0, pushes = 0, pulls = 0, rows = 0, duplicates = 0, checkpoints = 0,
            restores = 0, kills = 0, power = 0, disk = 0, lost = 0, twice = 0, cuts = 0, ends = 0, steps = 0,
-           switches = 0, threads = 0;
+           switches = 0, threads = 0, alters = 0, amid_alters = 0, stopped = 0, dropped = 0, expired = 0,
+           spared = 0;
   double hours = 0;
 
   void Add(const Outcome& outcome) {
@@ -130,6 +131,12 @@ struct Sum {
     steps += outcome.steps;
     switches += outcome.switches;
     threads += outcome.threads;
+    alters += outcome.alters;
+    amid_alters += outcome.pushes_amid_alters;
+    stopped += outcome.changes_stopped_by_alters;
+    dropped += outcome.tables_dropped;
+    expired += outcome.rows_expired;
+    spared += outcome.rows_spared;
     hours += static_cast<double>(outcome.simulated_nanos) / 3.6e12;
   }
   void Print(uint64_t seeds, double seconds) const {
@@ -141,13 +148,16 @@ struct Sum {
         "links, "
         "%llu messages lost, %llu doubled, %llu clients ended; %llu parts found applied, %llu checkpoints, "
         "%llu "
-        "restored; %.1f million rows compared; %.0f million steps, %.0f million switches between %.1f "
+        "restored; %llu tables altered under pushes, %llu pushes between two learning rates, %llu changes "
+        "stopped by it; %llu tables dropped, "
+        "%llu rows expired and %llu spared; %.1f million rows compared; %.0f million steps, %.0f million "
+        "switches between %.1f "
         "million threads; %.0f seeds a minute\n",
         u(seeds), u(failures), static_cast<double>(operations) * 1e-6, hours, u(kills), u(power), u(disk),
-        u(cuts), u(lost), u(twice), u(ends), u(duplicates), u(checkpoints), u(restores),
-        static_cast<double>(rows) * 1e-6, static_cast<double>(steps) * 1e-6,
-        static_cast<double>(switches) * 1e-6, static_cast<double>(threads) * 1e-6,
-        static_cast<double>(seeds) * 60 / seconds);
+        u(cuts), u(lost), u(twice), u(ends), u(duplicates), u(checkpoints), u(restores), u(alters),
+        u(amid_alters), u(stopped), u(dropped), u(expired), u(spared), static_cast<double>(rows) * 1e-6,
+        static_cast<double>(steps) * 1e-6, static_cast<double>(switches) * 1e-6,
+        static_cast<double>(threads) * 1e-6, static_cast<double>(seeds) * 60 / seconds);
   }
 };
 
@@ -181,6 +191,10 @@ TEST(Simulation, Seeds) {
   EXPECT_GT(sum.kills, request.seeds) << "hardly any server died: the test tests little";
   EXPECT_GT(sum.duplicates, request.seeds) << "hardly any push was sent again: the test tests little";
   EXPECT_GT(sum.restores, request.seeds / 10);
+  EXPECT_GT(sum.alters, request.seeds);
+  EXPECT_GT(sum.amid_alters + sum.stopped, request.seeds);
+  EXPECT_GT(sum.expired, request.seeds);
+  EXPECT_GT(sum.spared, request.seeds);
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ namespace {
 
 constexpr int64_t kMilli = 1'000'000;
 constexpr uint64_t kSharedPairs = 6;
+constexpr int kMostStalePulls = 100;
 
 // One table's part of a push.
 struct Part {
@@ -91,8 +92,10 @@ class Calls {
   static float DrawExact() { return static_cast<float>(static_cast<int64_t>(RandomBelow(17)) - 8) / 256.0f; }
 
   void Push() {
+    // A push that an alter stops may be there by some of its parts, and of shared rows nobody could tell.
+    if (world_.plan.alters && RandomBelow(4) == 0) return PushPairs(DrawPairs());
     const std::vector<Part> parts = DrawParts();
-    const bool with_shared = !MayFail() && RandomBelow(3) == 0;
+    const bool with_shared = !MayFail() && !world_.plan.alters && RandomBelow(3) == 0;
     const Part pairs = with_shared ? DrawPairs() : Part();
     std::vector<GradientSlice> slices;
     worker_.model->Begin();
@@ -104,10 +107,82 @@ class Calls {
     const absl::StatusOr<PushResult> pushed = client_.impl->Push(slices, {.step = worker_.model->begun()});
     ++CurrentOutcome().pushes;
     if (pushed.ok()) CurrentOutcome().duplicate_parts += pushed->duplicate_parts;
-    if (!Settled("push", pushed.status()) || !with_shared) return;
+    if (StoppedByAlter("push", pushed.status())) return;
+    if (Settled("push", pushed.status()) && with_shared) AddPairs(pairs);
+  }
+
+  void PushPairs(const Part& pairs) {
+    const GradientSlice slice{.table = client_.shared, .ids = pairs.ids, .values = pairs.values};
+    const absl::StatusOr<PushResult> pushed =
+        client_.impl->Push({&slice, 1}, {.step = worker_.model->begun()});
+    ++CurrentOutcome().pushes;
+    Note("push of pairs", worker_.first_id, static_cast<uint64_t>(pushed.status().code()));
+    if (!pushed.ok())
+      Broken(absl::StrCat("a push of client ", client_.name, " failed: ", pushed.status().ToString()));
+    AddPairs(pairs);
+  }
+  void AddPairs(const Part& pairs) {
     for (size_t i = 0; i < pairs.ids.size(); ++i) {
       std::vector<float>& sum = world_.shared_sums.try_emplace(pairs.ids[i], 2, 0.0f).first->second;
       for (size_t c = 0; c < 2; ++c) sum[c] -= pairs.values[i * 2 + c];
+    }
+  }
+
+  // ---- amid an alter
+
+  bool IsStale(const absl::Status& status) const {
+    return world_.plan.alters && absl::IsFailedPrecondition(status) &&
+           absl::StrContains(status.message(), "schema");
+  }
+  // The tables as they are now, once no alter is under way: until then a late attempt may still be taken.
+  void OpenAgain() {
+    while (world_.altering) SleepUntil(Now() + 10 * kMilli);
+    for (size_t table = 0; table < client_.tables.size(); ++table)
+      client_.tables[table] = OpenOrCreate(*client_.impl, world_.plan.tables[table]);
+  }
+  // Whether the last change was stopped by an alter, in some or all of its parts; then, and when it was done
+  // while one went on, the model is told what came of it.
+  bool StoppedByAlter(const char* what, const absl::Status& status) {
+    const bool stale = IsStale(status);
+    if (!stale && !(status.ok() && worker_.model->amid_alter())) return false;
+    ++(stale ? CurrentOutcome().changes_stopped_by_alters : CurrentOutcome().pushes_amid_alters);
+    if (stale) OpenAgain();
+    WorkerModel::SeenRows seen;
+    for (const auto& [table, ids] : worker_.model->LastIds()) {
+      const uint32_t dim = world_.schemas[table].dim;
+      std::vector<float> rows(ids.size() * dim);
+      std::vector<uint8_t> stored(ids.size());
+      const absl::Status pulled = PullRows(table, ids, &rows, &stored);
+      if (!pulled.ok())
+        Broken(absl::StrCat("a pull of client ", client_.name, " failed: ", pulled.ToString()));
+      seen.emplace_back();
+      for (size_t i = 0; i < ids.size(); ++i) {
+        const auto row = rows.begin() + static_cast<ptrdiff_t>(i * dim);
+        seen.back()[ids[i]] = {.weights = {row, row + dim}, .stored = stored[i] != 0};
+      }
+    }
+    const auto map = SimMap(world_.plan.shape.partitions, world_.plan.shape.servers);
+    const std::string error = worker_.model->Resolve(seen, stale, [&](size_t table, Id id) {
+      return map->PartitionOf(world_.schemas[table].table_id, id);
+    });
+    if (!error.empty())
+      Broken(absl::StrCat("a ", what, " of client ", client_.name, " amid an alter: ", error));
+    if (!stale) return false;
+    Note(what, worker_.first_id, static_cast<uint64_t>(status.code()));
+    worker_.model->Acknowledge();
+    return true;
+  }
+  // With a handle of the table as it is now.
+  absl::Status PullRows(size_t table, const std::vector<Id>& ids, std::vector<float>* rows,
+                        std::vector<uint8_t>* stored) {
+    for (int attempt = 1;; ++attempt) {
+      const PullSlice slice{.table = client_.tables[table],
+                            .ids = ids,
+                            .rows = absl::MakeSpan(*rows),
+                            .stored = absl::MakeSpan(*stored)};
+      absl::Status pulled = client_.impl->Pull({&slice, 1});
+      if (!IsStale(pulled) || attempt == kMostStalePulls) return pulled;
+      OpenAgain();
     }
   }
 
@@ -119,6 +194,7 @@ class Calls {
     worker_.model->Delete(table, ids);
     const absl::Status deleted = client_.impl->Delete(client_.tables[table], ids);
     ++CurrentOutcome().deletes;
+    if (StoppedByAlter("delete", deleted)) return;
     Settled("delete", deleted);
   }
 
@@ -151,11 +227,7 @@ class Calls {
     std::vector<float> rows(ids.size() * dim);
     std::vector<uint8_t> stored(ids.size());
     const uint64_t least = owner.model->acknowledged();
-    const PullSlice slice{.table = client_.tables[table],
-                          .ids = ids,
-                          .rows = absl::MakeSpan(rows),
-                          .stored = absl::MakeSpan(stored)};
-    const absl::Status pulled = client_.impl->Pull({&slice, 1});
+    const absl::Status pulled = PullRows(table, ids, &rows, &stored);
     ++CurrentOutcome().pulls;
     uint64_t digest = static_cast<uint64_t>(pulled.code());
     for (const float value : rows) {

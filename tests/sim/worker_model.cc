@@ -21,24 +21,133 @@ std::optional<RowBits> Find(const TableBits& rows, Id id) {
 
 WorkerModel::WorkerModel(std::vector<TableSchema> tables)
     : tables_(std::move(tables)), history_(tables_.size()) {
-  for (const TableSchema& table : tables_) oracles_.emplace_back(table);
+  for (const TableSchema& table : tables_) {
+    oracles_.emplace_back(table);
+    rates_.push_back({table.optimizer.hyper.learning_rate});
+  }
+}
+
+WorkerModel::Part WorkerModel::MakePart(size_t table, const std::vector<Id>& ids,
+                                        const std::vector<float>& values) const {
+  Part part{.table = table, .ids = ids, .values = values, .before = {}, .rates = rates_[table]};
+  for (const Id id : ids) part.before.emplace(id, oracles_[table].BitsOf(id));
+  return part;
 }
 
 void WorkerModel::Push(size_t table, const std::vector<Id>& ids, const std::vector<float>& values) {
+  Part part = MakePart(table, ids, values);
+  oracles_[table].SetLearningRate(part.rates[0]);
   oracles_[table].Push(ids, values);
   Note(table, ids);
+  for (size_t i = 1; i < part.rates.size(); ++i) NoteOthers(part, part.rates[i]);
+  parts_.push_back(std::move(part));
 }
 
 void WorkerModel::Delete(size_t table, const std::vector<Id>& ids) {
+  parts_.push_back(MakePart(table, ids, {}));
   oracles_[table].Delete(ids);
   Note(table, ids);
+}
+
+void WorkerModel::MayHaveRate(size_t table, float rate) {
+  rates_[table].push_back(rate);
+  if (acknowledged_ == begun_) return;
+  for (Part& part : parts_) {
+    if (part.table != table) continue;
+    part.rates.push_back(rate);
+    NoteOthers(part, rate);
+  }
+}
+
+WorkerModel::PartRows WorkerModel::RowsBy(const Part& part, float rate) const {
+  server::RowOracle oracle(tables_[part.table]);
+  for (const auto& [id, bits] : part.before) oracle.Set(id, bits);
+  oracle.SetLearningRate(rate);
+  if (part.values.empty()) {
+    oracle.Delete(part.ids);
+  } else {
+    oracle.Push(part.ids, part.values);
+  }
+  PartRows rows;
+  for (const auto& [id, bits] : part.before) rows.emplace(id, oracle.BitsOf(id));
+  return rows;
+}
+
+void WorkerModel::NoteOthers(const Part& part, float rate) {
+  for (const auto& [id, bits] : RowsBy(part, rate)) history_[part.table][id].back().others.push_back(bits);
+}
+
+bool WorkerModel::amid_alter() const {
+  return std::any_of(parts_.begin(), parts_.end(),
+                     [](const Part& part) { return part.rates.size() > 1 && !part.values.empty(); });
+}
+
+std::vector<std::pair<size_t, std::vector<Id>>> WorkerModel::LastIds() const {
+  std::vector<std::pair<size_t, std::vector<Id>>> tables;
+  for (const Part& part : parts_) {
+    tables.emplace_back(part.table, std::vector<Id>());
+    for (const auto& [id, bits] : part.before) tables.back().second.push_back(id);
+  }
+  return tables;
+}
+
+bool WorkerModel::Is(const Part& part, Id id, const std::optional<RowBits>& bits, const Seen& seen) const {
+  if (bits.has_value() != seen.stored) return false;
+  // State does not depend on the rate: rows whose weights are equal are equal.
+  const size_t bytes = tables_[part.table].dim * sizeof(float);
+  if (seen.stored) return std::memcmp(bits->data(), seen.weights.data(), bytes) == 0;
+  return std::memcmp(oracles_[part.table].InitialWeights(id).data(), seen.weights.data(), bytes) == 0;
+}
+
+const WorkerModel::PartRows* WorkerModel::Explain(const Part& part, const std::vector<PartRows>& outcomes,
+                                                  const std::vector<Id>& ids,
+                                                  const std::map<Id, Seen>& seen) const {
+  for (const PartRows& outcome : outcomes) {
+    if (std::all_of(ids.begin(), ids.end(), [&](Id id) { return Is(part, id, outcome.at(id), seen.at(id)); }))
+      return &outcome;
+  }
+  return nullptr;
+}
+
+std::string WorkerModel::Resolve(const SeenRows& seen, bool may_be_missing,
+                                 const std::function<PartitionId(size_t table, Id id)>& part_of) {
+  std::map<PartitionId, std::vector<std::vector<Id>>> by_partition;
+  std::vector<std::vector<PartRows>> after(parts_.size()), before(parts_.size());
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    for (const auto& [id, bits] : parts_[i].before)
+      by_partition.try_emplace(part_of(parts_[i].table, id), parts_.size()).first->second[i].push_back(id);
+    for (const float rate : parts_[i].rates) after[i].push_back(RowsBy(parts_[i], rate));
+    before[i].push_back(parts_[i].before);
+  }
+  for (const auto& [partition, ids] : by_partition) {
+    std::vector<const PartRows*> happened;
+    const auto explain = [&, ids = &ids](const std::vector<std::vector<PartRows>>& outcomes) {
+      happened.clear();
+      for (size_t i = 0; i < parts_.size(); ++i)
+        happened.push_back(Explain(parts_[i], outcomes[i], (*ids)[i], seen[i]));
+      return std::find(happened.begin(), happened.end(), nullptr) == happened.end();
+    };
+    if (!explain(after) && !(may_be_missing && explain(before))) {
+      return absl::StrCat("partition ", partition,
+                          " has rows that are neither as before nor as after, by one of the ",
+                          "learning rates in force");
+    }
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      for (const Id id : ids[i]) {
+        Version& version = history_[parts_[i].table][id].back();
+        version = {.change = version.change, .bits = happened[i]->at(id), .others = {}};
+        oracles_[parts_[i].table].Set(id, version.bits);
+      }
+    }
+  }
+  return "";
 }
 
 void WorkerModel::Note(size_t table, const std::vector<Id>& ids) {
   for (const Id id : ids) {
     std::vector<Version>& versions = history_[table][id];
     if (!versions.empty() && versions.back().change == begun_) versions.pop_back();
-    versions.push_back({begun_, oracles_[table].BitsOf(id)});
+    versions.push_back({.change = begun_, .bits = oracles_[table].BitsOf(id), .others = {}});
   }
 }
 
@@ -62,7 +171,8 @@ bool WorkerModel::IsVersion(size_t table, Id id, const float* weights, bool stor
   if (history == history_[table].end()) return is(kNotStored);
   if (is(At(history->second, least))) return true;
   return std::any_of(history->second.begin(), history->second.end(), [&](const Version& version) {
-    return version.change > least && version.change <= most && is(version.bits);
+    if (version.change <= least || version.change > most) return false;
+    return is(version.bits) || std::any_of(version.others.begin(), version.others.end(), is);
   });
 }
 

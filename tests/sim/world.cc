@@ -58,9 +58,9 @@ void ConnectClient(World& world, SimClient* client) {
   ClientOptions options;
   options.writer_name = client->name;
   options.insecure = true;
-  // Longer than what a server may spend on a change of tables or writers: a client that asks again while the
-  // first attempt still goes on may find that one done after the second.
-  options.attempt_timeout = std::chrono::seconds(60);
+  // Mostly longer than what a server may spend on a change of tables or writers. A client that asks again
+  // while the first attempt still goes on has that one come late: the curator.
+  options.attempt_timeout = client->attempt_timeout;
   options.retry_timeout =
       world.plan.faults.client_ends ? std::chrono::milliseconds(5000) : std::chrono::hours(4);
   while (client->impl == nullptr) {

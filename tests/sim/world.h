@@ -5,6 +5,7 @@
 //
 // Thread rule: of the simulation, where one thread runs at a time.
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -25,6 +26,7 @@ struct SimClient {
   std::unique_ptr<ClientImpl> impl;
   std::vector<Table> tables;
   Table shared;
+  std::chrono::seconds attempt_timeout{60};
   int inside = 0;          // workers in a call
   bool ending = false;     // its calls end; workers wait for the next one
   bool wants_end = false;  // a change's call has ended without an answer
@@ -53,6 +55,7 @@ struct World {
   TableSchema shared_schema;
   std::map<Id, std::vector<float>> shared_sums;  // of what was pushed and acknowledged
   uint64_t operations = 0;
+  bool altering = false;  // a table's alter is under way
 
   bool AllDone() const {
     for (const auto& worker : workers) {

@@ -22,6 +22,7 @@ class Trial {
         account_(account),
         plan_(PlanPushes(seed)),
         schema_(RowsSchema(seed)),
+        has_scratch_(HasScratch(seed)),
         expected_(schema_) {
     for (size_t seq = 1; seq <= account_.sent; ++seq) Expect(seq);
   }
@@ -51,7 +52,9 @@ class Trial {
 
   absl::Status CheckRows() {
     RH_ASSIGN_OR_RETURN(const auto node, DurableNode::Start(NodeOptionsOf(directory_, scenario_)));
-    RH_RETURN_IF_ERROR(node->catalog().CreateTable(schema_, /*if_not_exists=*/true).status());
+    RH_RETURN_IF_ERROR(node->catalog().CreateTable(schema_, /*if_not_exists=*/true, {}).status());
+    if (has_scratch_)
+      RH_RETURN_IF_ERROR(node->catalog().CreateTable(ScratchSchema(), /*if_not_exists=*/true, {}).status());
     RH_RETURN_IF_ERROR(CheckPromised(*node));
     writer_ = account_.writer;
     if (writer_ == 0) {
@@ -72,13 +75,45 @@ class Trial {
     verdict_.rows += rows.size();
     if (rows != expected_.All())
       return Wrong(absl::StrCat("in the end the rows are not those of ", end, " pushes applied once"));
+    if (has_scratch_) RH_RETURN_IF_ERROR(CheckScratch(*node, end));
     return CheckPulls(*node);
+  }
+
+  // The volatile table was empty at the start, and has since what was not in the log by then, once.
+  absl::Status CheckScratch(DurableNode& node, size_t end) {
+    RH_ASSIGN_OR_RETURN(const TableBits rows, node.Rows(kScratchTableId));
+    verdict_.rows += rows.size();
+    TableSchema schema = ScratchSchema();
+    schema.table_id = kScratchTableId;
+    TableBits wanted;
+    for (const auto& [partition, found] : found_) {
+      RowOracle oracle(schema);
+      for (size_t seq = found + 1; seq <= end; ++seq) {
+        const PlannedPush& push = plan_[seq - 1];
+        if (push.type == RecordType::kDelete) {
+          oracle.Delete(push.scratch_ids);
+        } else {
+          oracle.Push(push.scratch_ids, push.scratch_values);
+        }
+      }
+      for (auto& [id, bits] : oracle.Bits()) {
+        if (node.map().PartitionOf(kScratchTableId, id) == partition) wanted.emplace(id, bits);
+      }
+    }
+    return rows == wanted ? absl::OkStatus()
+                          : Wrong(
+                                "in the end the rows of the volatile table are not those of the pushes since "
+                                "the start, each once");
   }
 
   // What was acknowledged is there before anything is sent again.
   absl::Status CheckPromised(DurableNode& node) {
     RH_ASSIGN_OR_RETURN(const TableBits rows, node.Rows(kRowsTableId));
     verdict_.rows += rows.size();
+    if (has_scratch_) {
+      RH_ASSIGN_OR_RETURN(const TableBits scratch, node.Rows(kScratchTableId));
+      if (!scratch.empty()) return Wrong("a volatile table has rows after a start");
+    }
     for (const auto& partition : node.partitions().partitions()) {
       const std::vector<bool> fits = expected_.Prefixes(node.map(), kRowsTableId, partition->id(), rows);
       const auto last = std::find(fits.rbegin(), fits.rend(), true);
@@ -89,6 +124,7 @@ class Trial {
         return Wrong(absl::StrCat("partition ", partition->id(), " holds the first ", best,
                                   " pushes, acknowledged were ", account_.promised()));
       }
+      found_[partition->id()] = best;
     }
     return absl::OkStatus();
   }
@@ -111,6 +147,7 @@ class Trial {
       expected.insert(expected.end(), weights.begin(), weights.end());
     }
     RH_ASSIGN_OR_RETURN(const std::vector<float> pulled, node.Pull(kRowsTableId, ids));
+    verdict_.rows += ids.size();
     if (std::memcmp(pulled.data(), expected.data(), expected.size() * sizeof(float)) == 0)
       return absl::OkStatus();
     return Wrong("a pull gives other rows than a scan");
@@ -182,7 +219,9 @@ class Trial {
   const Account& account_;
   const std::vector<PlannedPush> plan_;
   const TableSchema schema_;
+  const bool has_scratch_;
   ExpectedRows expected_;
+  std::map<PartitionId, size_t> found_;  // the first so many pushes are there after the start
   WriterId writer_ = 0;
   Verdict verdict_;
 };

@@ -35,8 +35,11 @@ absl::Status DurableTrainer::failure() const {
 }
 
 bool DurableTrainer::CreateTable() {
-  return Fail(Insist(
-      [&] { return node_->catalog().CreateTable(RowsSchema(seed_), /*if_not_exists=*/true).status(); }));
+  const auto create = [this](const TableSchema& schema) {
+    return Fail(
+        Insist([&] { return node_->catalog().CreateTable(schema, /*if_not_exists=*/true, {}).status(); }));
+  };
+  return create(RowsSchema(seed_)) && (!HasScratch(seed_) || create(ScratchSchema()));
 }
 
 bool DurableTrainer::Register() {
@@ -69,13 +72,18 @@ bool DurableTrainer::PushHalf() {
   const PlannedPush& push = plan_[seq - 1];
   const PartitionMap& map = node_->map();
   PlannedPush half{.type = push.type};
-  for (size_t i = 0; i < push.ids.size(); ++i) {
-    if (map.PartitionOf(kRowsTableId, push.ids[i]) >= map.partition_count() / 2) continue;
-    half.ids.push_back(push.ids[i]);
-    if (push.values.empty()) continue;
-    const auto row = push.values.begin() + static_cast<ptrdiff_t>(i * kWorkloadDim);
-    half.values.insert(half.values.end(), row, row + kWorkloadDim);
-  }
+  const auto take = [&map](TableId table, const std::vector<Id>& ids, const std::vector<float>& values,
+                           std::vector<Id>* half_ids, std::vector<float>* half_values) {
+    for (size_t i = 0; i < ids.size(); ++i) {
+      if (map.PartitionOf(table, ids[i]) >= map.partition_count() / 2) continue;
+      half_ids->push_back(ids[i]);
+      if (values.empty()) continue;
+      const auto row = values.begin() + static_cast<ptrdiff_t>(i * kWorkloadDim);
+      half_values->insert(half_values->end(), row, row + kWorkloadDim);
+    }
+  };
+  take(kRowsTableId, push.ids, push.values, &half.ids, &half.values);
+  take(kScratchTableId, push.scratch_ids, push.scratch_values, &half.scratch_ids, &half.scratch_values);
   transcript_->Note(absl::StrCat("sent ", seq));
   Attempt(seq, half, /*whole=*/false);
   return AwaitInFlight(0);

@@ -30,7 +30,7 @@ class DurableTrainer {
 
   // The calls below return false when they did not succeed; failure() says why.
 
-  bool CreateTable();
+  bool CreateTable();  // and the volatile one, where the seed has it
   bool Register();
   // Sends the next push, then waits until so many at most are under way.
   bool PushNext(size_t most_in_flight);

@@ -15,6 +15,17 @@ namespace rowhouse::server {
 namespace {
 
 constexpr size_t kRowsOfAPush = 80;
+constexpr size_t kScratchRowsOfAPush = 30;
+
+void DrawRows(std::mt19937_64& random, bool deletes, size_t rows, std::vector<Id>* ids,
+              std::vector<float>* values) {
+  for (size_t i = 0; i < rows; ++i) {
+    ids->push_back(random() % kWorkloadIds);
+    if (deletes) continue;
+    for (uint32_t c = 0; c < kWorkloadDim; ++c)
+      values->push_back(static_cast<float>(static_cast<int64_t>(random() % 2001) - 1000) * 0.001f);
+  }
+}
 
 std::string TranscriptPath(const std::string& directory) { return absl::StrCat(directory, "/transcript"); }
 
@@ -25,12 +36,10 @@ std::vector<PlannedPush> PlanPushes(uint64_t seed) {
   std::vector<PlannedPush> plan(kPushes + kMorePushes);
   for (PlannedPush& push : plan) {
     push.type = random() % 8 == 0 ? RecordType::kDelete : RecordType::kPush;
-    for (size_t i = 0; i < kRowsOfAPush; ++i) {
-      push.ids.push_back(random() % kWorkloadIds);
-      if (push.type == RecordType::kDelete) continue;
-      for (uint32_t c = 0; c < kWorkloadDim; ++c)
-        push.values.push_back(static_cast<float>(static_cast<int64_t>(random() % 2001) - 1000) * 0.001f);
-    }
+    const bool deletes = push.type == RecordType::kDelete;
+    DrawRows(random, deletes, kRowsOfAPush, &push.ids, &push.values);
+    if (HasScratch(seed))
+      DrawRows(random, deletes, kScratchRowsOfAPush, &push.scratch_ids, &push.scratch_values);
   }
   return plan;
 }
@@ -39,6 +48,13 @@ TableSchema RowsSchema(uint64_t seed) {
   TableSchema schema = AdagradSchema(0, kWorkloadDim, seed % 2 == 0 ? Durability::kSync : Durability::kAsync);
   schema.name = kRowsTable;
   schema.version = 0;  // the catalog gives id and version
+  return schema;
+}
+
+TableSchema ScratchSchema() {
+  TableSchema schema = AdagradSchema(0, kWorkloadDim, Durability::kVolatile);
+  schema.name = kScratchTable;
+  schema.version = 0;
   return schema;
 }
 
@@ -59,12 +75,14 @@ DurableNodeOptions RestoredOptionsOf(const std::string& directory, Scenario scen
 uint32_t PartsOf(const PlannedPush& push, const PartitionMap& map) {
   std::set<PartitionId> parts;
   for (Id id : push.ids) parts.insert(map.PartitionOf(kRowsTableId, id));
+  for (Id id : push.scratch_ids) parts.insert(map.PartitionOf(kScratchTableId, id));
   return static_cast<uint32_t>(parts.size());
 }
 
 std::unique_ptr<PushBuilder> BuildPush(const PlannedPush& push, WriterId writer, PushSeq seq, PushSeq low) {
   auto builder = std::make_unique<PushBuilder>(writer, seq, low);
   builder->Add(kRowsTableId, push.ids, push.values).Type(push.type);
+  if (!push.scratch_ids.empty()) builder->Add(kScratchTableId, push.scratch_ids, push.scratch_values);
   return builder;
 }
 

@@ -24,6 +24,10 @@ enum class Scenario {
 
 inline constexpr char kRowsTable[] = "rows";
 inline constexpr TableId kRowsTableId = 1;  // the first that is made
+// A volatile one, which every third seed's pushes change too: its part of a push is not in the log, the rest
+// is.
+inline constexpr char kScratchTable[] = "scratch";
+inline constexpr TableId kScratchTableId = 2;
 inline constexpr char kTrainer[] = "trainer";
 inline constexpr uint32_t kWorkloadDim = 32;
 inline constexpr uint64_t kWorkloadIds = 2000;
@@ -35,11 +39,17 @@ struct PlannedPush {
   RecordType type = RecordType::kPush;
   std::vector<Id> ids;
   std::vector<float> values;
+  // Of the volatile table; empty: the push has nothing of it.
+  std::vector<Id> scratch_ids;
+  std::vector<float> scratch_values;
 };
 // kPushes + kMorePushes of them; the push of seq s is at s - 1.
 std::vector<PlannedPush> PlanPushes(uint64_t seed);
 // Of even seeds sync, of others async.
 TableSchema RowsSchema(uint64_t seed);
+// Whether pushes of the seed change the volatile table.
+inline bool HasScratch(uint64_t seed) { return seed % 3 == 2; }
+TableSchema ScratchSchema();
 
 // Places under a try's directory.
 DurableNodeOptions NodeOptionsOf(const std::string& directory, Scenario scenario);

@@ -21,8 +21,10 @@
 #include "rowhouse/client.h"
 
 namespace rowhouse::v1 {
+class CreateTableRequest;
+class CreateTableResponse;
 class TableSchema;
-}
+}  // namespace rowhouse::v1
 
 namespace rowhouse {
 
@@ -85,6 +87,10 @@ class ClientImpl {
   static Table MakeTable(const TableSchema& schema);
   static absl::StatusOr<Table> TableFromProto(const v1::TableSchema& proto);
   absl::StatusOr<TableSchema> Describe(const std::string& name);
+  // CreateTable, by as many calls as it takes. `unanswered`: an attempt whose answer was lost may have made
+  // it.
+  absl::Status AskForTable(v1::CreateTableRequest* request, v1::CreateTableResponse* response,
+                           bool* unanswered);
   // FailedPrecondition in a process forked from the one that connected: its threads are not here.
   absl::Status CheckProcess() const;
   absl::StatusOr<std::vector<client::PullTarget>> CheckPull(absl::Span<const PullSlice> slices) const;

@@ -23,6 +23,7 @@ namespace {
 
 constexpr TableId kNobodysTable = UINT32_MAX;
 constexpr std::chrono::seconds kOwnersAnswer(1);
+constexpr int kMostCreates = 100;  // while others make tables all the time
 
 // Floats or ids as they lie in a bytes field, aligned.
 template <typename T>
@@ -78,15 +79,32 @@ absl::StatusOr<TableSchema> ClientImpl::Describe(const std::string& name) {
   return SchemaFromProto(response.schema());
 }
 
+absl::Status ClientImpl::AskForTable(v1::CreateTableRequest* request, v1::CreateTableResponse* response,
+                                     bool* unanswered) {
+  *unanswered = false;
+  // Servers make it only if no id was given since this one, so that an attempt that comes late, when the
+  // table was made by another and dropped, makes nothing.
+  request->set_last_table_id(0);
+  for (int ask = 0; ask < kMostCreates; ++ask) {
+    int attempts = 0;
+    const absl::Status asked = core_->cluster().CallAny(client::kCreateTable, *request, response, &attempts);
+    *unanswered |= attempts > 1;
+    if (!asked.ok() || response->has_schema()) return asked;
+    request->set_last_table_id(response->last_table_id());
+  }
+  return absl::UnavailableError(
+      absl::StrCat("others made tables ", kMostCreates, " times meanwhile; try again"));
+}
+
 absl::StatusOr<Table> ClientImpl::CreateTable(const TableSpec& spec) {
   RH_RETURN_IF_ERROR(CheckProcess());
   RH_ASSIGN_OR_RETURN(TableSchema schema, client::SchemaFromSpec(spec));
   v1::CreateTableRequest request;
   SchemaToProto(schema, request.mutable_schema());
   v1::CreateTableResponse response;
-  int attempts = 0;
-  const absl::Status created = core_->cluster().CallAny(client::kCreateTable, request, &response, &attempts);
-  if (absl::IsAlreadyExists(created) && attempts > 1) {
+  bool unanswered = false;
+  const absl::Status created = AskForTable(&request, &response, &unanswered);
+  if (absl::IsAlreadyExists(created) && unanswered) {
     // An attempt without an answer may have made it: then it is the one that was asked for.
     const absl::StatusOr<TableSchema> there = Describe(spec.name);
     if (there.ok()) {
@@ -113,7 +131,8 @@ absl::StatusOr<Table> ClientImpl::OpenOrCreateTable(const TableSpec& spec) {
     SchemaToProto(wanted, request.mutable_schema());
     request.set_if_not_exists(true);
     v1::CreateTableResponse response;
-    absl::Status created = core_->cluster().CallAny(client::kCreateTable, request, &response);
+    bool unanswered = false;
+    absl::Status created = AskForTable(&request, &response, &unanswered);
     if (created.ok()) {
       there = SchemaFromProto(response.schema());
     } else if (absl::IsAlreadyExists(created)) {

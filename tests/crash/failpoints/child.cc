@@ -63,7 +63,7 @@ class Child {
     other.name = "other";
     // Once the meta store could not be written it takes no change until the next start.
     meta_stopped_ = true;
-    const auto create = [&] { return catalog.CreateTable(other, /*if_not_exists=*/true).status(); };
+    const auto create = [&] { return catalog.CreateTable(other, /*if_not_exists=*/true, {}).status(); };
     const auto drop = [&] {
       const absl::Status dropped = catalog.DropTable("other", 0).status();
       return absl::IsNotFound(dropped) ? catalog.SyncNow().status() : dropped;

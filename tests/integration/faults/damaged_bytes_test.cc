@@ -187,7 +187,7 @@ TEST_F(DamagedBytes, WithChecksumsEveryRowIsRight) {
   EXPECT_GT(damaged, 10u);
   EXPECT_GT(retries, damaged);
   std::printf(
-      "reliability: R24 bits flipped between clients with checksums and two servers | %llu | %d | %llu "
+      "reliability: R17 bits flipped between clients with checksums and two servers | %llu | %d | %llu "
       "pushes, "
       "%llu pulls, %llu requests sent again, %llu answers damaged\n",
       Printed(Flips()), HasFailure() ? 1 : 0, Printed(pushes_.count()), Printed(reader.pulls()),
@@ -219,7 +219,7 @@ TEST_F(DamagedBytes, HalfClosedConnectionsLoseAndDoubleNothing) {
   EXPECT_EQ(reader.failed(), 0u);
   ExpectRowsOfTheModel();
   std::printf(
-      "reliability: R25 one direction of connections ended under pushes and pulls, two servers | %llu | %d | "
+      "reliability: R17 one direction of connections ended under pushes and pulls, two servers | %llu | %d | "
       "%llu pushes, %llu pulls, %llu requests sent again\n",
       Printed(HalfClosed()), HasFailure() ? 1 : 0, Printed(pushes_.count()), Printed(reader.pulls()),
       Printed(writer_->counters().retries + reader_->counters().retries));

@@ -126,6 +126,32 @@ TEST(Tables, ACreateWhoseAnswerWasLostIsTheTableThatWasAskedFor) {
   EXPECT_EQ(client->CreateTable(Spec("a", 4)).status().code(), absl::StatusCode::kAlreadyExists);
 }
 
+TEST(Tables, ACreateThatComesLateDoesNotMakeADroppedTableAgain) {
+  FakeCluster cluster({});
+  auto client = *cluster.Connect();
+  auto other = *cluster.Connect();
+  // What the first attempt says does not arrive before the table was made and dropped.
+  for (const bool or_open : {false, true}) {
+    std::string late;
+    cluster.SetFaults([&](ServerId, absl::string_view method, const std::string& request) {
+      Fault fault;
+      if (method == kCreateTable && late.empty()) {
+        late = request;
+        fault.kind = Fault::kError;
+      }
+      return fault;
+    });
+    ASSERT_TRUE((or_open ? client->OpenOrCreateTable(Spec("a", 3)) : client->CreateTable(Spec("a", 3))).ok());
+    ASSERT_TRUE(client->DropTable("a").ok());
+    ASSERT_FALSE(late.empty());
+    v1::CreateTableRequest request;
+    ASSERT_TRUE(request.ParseFromString(late));
+    EXPECT_TRUE(request.has_last_table_id());
+    EXPECT_TRUE(cluster.Send(kCreateTable, late).ok());
+    EXPECT_EQ(other->OpenTable("a").status().code(), absl::StatusCode::kNotFound);
+  }
+}
+
 TEST(Tables, AnotherServerAnswersWhenOneIsLost) {
   FakeOptions fake;
   fake.servers = 2;

@@ -76,6 +76,10 @@ class FakeCluster {
   // Lets go of the calls that a kHold fault keeps.
   void Release();
   size_t held() const;
+  // A request that server 0 gets from nobody.
+  absl::Status Send(absl::string_view method, const std::string& request) {
+    return Serve(0, method, request).status;
+  }
 
   // Moves a partition and raises the map version.
   void Move(PartitionId partition, ServerId to);

@@ -292,6 +292,10 @@ FakeCluster::Result FakeCluster::Tables(absl::string_view method, const std::str
     v1::CreateTableResponse response;
     if (schema.table_id() != 0 && !create.if_not_exists())
       return {absl::AlreadyExistsError("the name is taken"), ""};
+    if (schema.table_id() == 0 && create.has_last_table_id() && create.last_table_id() != next_table_ - 1) {
+      response.set_last_table_id(next_table_ - 1);
+      return {absl::OkStatus(), response.SerializeAsString()};
+    }
     if (schema.table_id() == 0) {
       schema = create.schema();
       schema.set_table_id(next_table_++);

@@ -190,9 +190,30 @@ TEST(Contradiction, CheckpointsWithoutADirectory) {
   ExpectInvalid(options, {"--checkpoint-every is set, but --checkpoint-directory is empty"});
   options.checkpoint_directory = "/checkpoints";
   EXPECT_TRUE(options.Validate().ok()) << options.Validate();
+  // What nobody asked for contradicts nothing.
+  options = Good();
+  EXPECT_GT(options.checkpoint_every_ms, 0);
+  EXPECT_TRUE(options.Validate().ok()) << options.Validate();
+  options.checkpoint_every_ms = 0;
+  EXPECT_TRUE(options.Validate().ok()) << options.Validate();
   options = Good();
   options.checkpoint_keep_log = true;
   ExpectInvalid(options, {"--checkpoint-keep-log is set, but --checkpoint-directory is empty"});
+}
+
+TEST(ServerOptions, TheCheckpointScheduleIsOnAndCanBePutOff) {
+  ServerOptions options;
+  const OptionEntry& every = *FindOption("checkpoint.every");
+  EXPECT_EQ(every.get(options), "30m");
+  EXPECT_EQ(FindOption("checkpoint.keep")->get(options), "5");
+  for (const char* off : {"off", "0s", "0"}) {
+    options = ServerOptions();
+    EXPECT_TRUE(every.set(off, &options).ok()) << off;
+    EXPECT_EQ(options.checkpoint_every_ms, 0) << off;
+    EXPECT_EQ(every.get(options), "0s");
+  }
+  EXPECT_FALSE(every.set("on", &options).ok());
+  EXPECT_FALSE(FindOption("log.sync_interval")->set("off", &options).ok());
 }
 
 TEST(ServerOptions, EmptyItemOfAListIsRefused) {

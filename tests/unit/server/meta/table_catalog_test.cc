@@ -107,7 +107,7 @@ class TableCatalogTest : public testing::Test {
 };
 
 TEST_F(TableCatalogTest, CreatedTableIsOnEveryServerWhenTheCallReturns) {
-  const auto created = catalog().CreateTable(Schema("user"), false);
+  const auto created = catalog().CreateTable(Schema("user"), false, {});
   ASSERT_TRUE(created.ok()) << created.status();
   EXPECT_TRUE(created->created);
   EXPECT_EQ(created->schema.table_id, 1u);
@@ -117,15 +117,15 @@ TEST_F(TableCatalogTest, CreatedTableIsOnEveryServerWhenTheCallReturns) {
 }
 
 TEST_F(TableCatalogTest, IdsAreNeverUsedAgain) {
-  ASSERT_TRUE(catalog().CreateTable(Schema("a"), false).ok());
+  ASSERT_TRUE(catalog().CreateTable(Schema("a"), false, {}).ok());
   ASSERT_EQ(*catalog().DropTable("a", 0), 1u);
-  EXPECT_EQ(catalog().CreateTable(Schema("a"), false)->schema.table_id, 2u);
+  EXPECT_EQ(catalog().CreateTable(Schema("a"), false, {})->schema.table_id, 2u);
   EXPECT_EQ(target_.events, (std::vector<std::string>{"up a 1 v1", "drop 1", "up a 2 v1"}));
   EXPECT_EQ(second_.events, target_.events);
 }
 
 TEST_F(TableCatalogTest, ADropAskedAgainIsNotFoundOnlyOnceEveryServerHasDroppedTheTable) {
-  ASSERT_TRUE(catalog().CreateTable(Schema("a"), false).ok());
+  ASSERT_TRUE(catalog().CreateTable(Schema("a"), false, {}).ok());
   peers_.fail = absl::UnavailableError("server 1 (b:1) did not answer");
   EXPECT_TRUE(absl::IsUnavailable(catalog().DropTable("a", 0).status()));
   EXPECT_TRUE(absl::IsUnavailable(catalog().DropTable("a", 0).status())) << "server 1 still serves it";
@@ -135,10 +135,31 @@ TEST_F(TableCatalogTest, ADropAskedAgainIsNotFoundOnlyOnceEveryServerHasDroppedT
   EXPECT_TRUE(second_.tables.empty());
 }
 
+TEST_F(TableCatalogTest, ACreateThatComesLateMakesNothing) {
+  ASSERT_TRUE(catalog().CreateTable(Schema("a"), true, 0)->created);
+  // The same attempt again, while the table is there, and when it is gone.
+  const auto there = catalog().CreateTable(Schema("a"), true, 0);
+  ASSERT_TRUE(there.ok()) << there.status();
+  EXPECT_EQ(there->schema.table_id, 1u);
+  EXPECT_EQ(catalog().CreateTable(Schema("a"), false, 0).status().code(), absl::StatusCode::kAlreadyExists);
+  ASSERT_EQ(*catalog().DropTable("a", 0), 1u);
+  for (const bool if_not_exists : {true, false}) {
+    const auto late = second_catalog().CreateTable(Schema("a"), if_not_exists, 0);
+    ASSERT_TRUE(late.ok()) << late.status();
+    EXPECT_EQ(late->schema.table_id, 0u);
+    EXPECT_FALSE(late->created);
+    EXPECT_EQ(late->last_id, 1u);
+  }
+  EXPECT_TRUE(absl::IsNotFound(catalog().DropTable("a", 0).status()));
+  // Asked again with what it was told, it is a new one.
+  EXPECT_EQ(catalog().CreateTable(Schema("a"), true, 1)->schema.table_id, 2u);
+  EXPECT_EQ(catalog().CreateTable(Schema("b"), true, {})->schema.table_id, 3u);
+}
+
 TEST_F(TableCatalogTest, ADropOfAnotherIdIsAborted) {
-  ASSERT_TRUE(catalog().CreateTable(Schema("a"), false).ok());
+  ASSERT_TRUE(catalog().CreateTable(Schema("a"), false, {}).ok());
   ASSERT_EQ(*catalog().DropTable("a", 1), 1u);
-  ASSERT_EQ(catalog().CreateTable(Schema("a"), false)->schema.table_id, 2u);
+  ASSERT_EQ(catalog().CreateTable(Schema("a"), false, {})->schema.table_id, 2u);
   const auto late = catalog().DropTable("a", 1);
   EXPECT_TRUE(absl::IsAborted(late.status())) << late.status();
   EXPECT_TRUE(absl::StrContains(late.status().message(), "has table_id 2 now")) << late.status();
@@ -146,22 +167,22 @@ TEST_F(TableCatalogTest, ADropOfAnotherIdIsAborted) {
 }
 
 TEST_F(TableCatalogTest, TakenNameIsAlreadyExists) {
-  ASSERT_TRUE(catalog().CreateTable(Schema("a"), false).ok());
-  EXPECT_EQ(catalog().CreateTable(Schema("a"), false).status().code(), absl::StatusCode::kAlreadyExists);
+  ASSERT_TRUE(catalog().CreateTable(Schema("a"), false, {}).ok());
+  EXPECT_EQ(catalog().CreateTable(Schema("a"), false, {}).status().code(), absl::StatusCode::kAlreadyExists);
 }
 
 TEST_F(TableCatalogTest, IfNotExistsGivesTheSameTableAndRefusesAnother) {
-  ASSERT_TRUE(catalog().CreateTable(Schema("a"), true).ok());
+  ASSERT_TRUE(catalog().CreateTable(Schema("a"), true, {}).ok());
   TableSchema other_rate = Schema("a");
   other_rate.optimizer.hyper.learning_rate = 0.5f;  // may be altered: not a fixed field
-  const auto again = catalog().CreateTable(other_rate, true);
+  const auto again = catalog().CreateTable(other_rate, true, {});
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_FALSE(again->created);
   EXPECT_EQ(again->schema.table_id, 1u);
   EXPECT_EQ(again->schema.optimizer.hyper.learning_rate, 0.1f);
   TableSchema other_dim = Schema("a");
   other_dim.dim = 8;
-  const auto refused = catalog().CreateTable(other_dim, true);
+  const auto refused = catalog().CreateTable(other_dim, true, {});
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kAlreadyExists);
   const std::string other = "table \"a\" exists with table_id 1 and another schema: dim is 4, asked for is 8";
   EXPECT_EQ(refused.status().message(), other);
@@ -171,24 +192,24 @@ TEST_F(TableCatalogTest, IfNotExistsGivesTheSameTableAndRefusesAnother) {
 }
 
 TEST_F(TableCatalogTest, IfNotExistsAnswersWhileAServerIsDown) {
-  ASSERT_TRUE(catalog().CreateTable(Schema("a"), true).ok());
+  ASSERT_TRUE(catalog().CreateTable(Schema("a"), true, {}).ok());
   peers_.fail = absl::UnavailableError("server 1 (b:1) did not answer");
-  EXPECT_TRUE(catalog().CreateTable(Schema("a"), true).ok());
+  EXPECT_TRUE(catalog().CreateTable(Schema("a"), true, {}).ok());
 }
 
 TEST_F(TableCatalogTest, BadSchemaAndGivenIdsAreInvalid) {
   TableSchema no_dim = Schema("a");
   no_dim.dim = 0;
-  EXPECT_EQ(catalog().CreateTable(no_dim, false).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(catalog().CreateTable(no_dim, false, {}).status().code(), absl::StatusCode::kInvalidArgument);
   TableSchema with_id = Schema("a");
   with_id.table_id = 3;
-  EXPECT_EQ(catalog().CreateTable(with_id, false).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(catalog().CreateTable(with_id, false, {}).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(meta_->Range("")->revision, 0u);
 }
 
 TEST_F(TableCatalogTest, LaggingServerIsNamedAndCatchesUpLater) {
   peers_.fail = absl::UnavailableError("server 1 (b:1) did not answer");
-  const auto created = catalog().CreateTable(Schema("a"), false);
+  const auto created = catalog().CreateTable(Schema("a"), false, {});
   EXPECT_EQ(created.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_TRUE(absl::StrContains(created.status().message(), "server 1 (b:1)")) << created.status();
   EXPECT_EQ(target_.tables.size(), 1u);
@@ -198,7 +219,7 @@ TEST_F(TableCatalogTest, LaggingServerIsNamedAndCatchesUpLater) {
 }
 
 TEST_F(TableCatalogTest, AlterRaisesTheVersionOnEveryServer) {
-  TableSchema schema = catalog().CreateTable(Schema("a"), false)->schema;
+  TableSchema schema = catalog().CreateTable(Schema("a"), false, {})->schema;
   schema.frozen = true;
   const auto altered = catalog().AlterTable(schema);
   ASSERT_TRUE(altered.ok()) << altered.status();
@@ -208,13 +229,28 @@ TEST_F(TableCatalogTest, AlterRaisesTheVersionOnEveryServer) {
 }
 
 TEST_F(TableCatalogTest, AlterOfAnOldVersionIsAborted) {
-  const TableSchema schema = catalog().CreateTable(Schema("a"), false)->schema;
+  TableSchema schema = catalog().CreateTable(Schema("a"), false, {})->schema;
   ASSERT_TRUE(catalog().AlterTable(schema).ok());
+  schema.frozen = true;
   EXPECT_EQ(catalog().AlterTable(schema).status().code(), absl::StatusCode::kAborted);
 }
 
+TEST_F(TableCatalogTest, AnAlterAskedAgainIsDoneOnceEveryServerHasIt) {
+  TableSchema schema = catalog().CreateTable(Schema("a"), false, {})->schema;
+  schema.optimizer.hyper.learning_rate = 0.5f;
+  peers_.fail = absl::UnavailableError("server 1 (b:1) did not answer");
+  EXPECT_TRUE(absl::IsUnavailable(catalog().AlterTable(schema).status()));
+  EXPECT_TRUE(absl::IsUnavailable(catalog().AlterTable(schema).status())) << "server 1 has the old one";
+  EXPECT_EQ(second_.tables.at(1).version, 1u);
+  peers_.fail = absl::OkStatus();
+  const auto again = catalog().AlterTable(schema);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->version, 2u);
+  EXPECT_EQ(second_.tables.at(1).optimizer.hyper.learning_rate, 0.5f);
+}
+
 TEST_F(TableCatalogTest, AlterOfAFixedFieldIsInvalidAndOfNothingNotFound) {
-  TableSchema schema = catalog().CreateTable(Schema("a"), false)->schema;
+  TableSchema schema = catalog().CreateTable(Schema("a"), false, {})->schema;
   schema.seed = 5;
   EXPECT_EQ(catalog().AlterTable(schema).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(catalog().AlterTable(Schema("b")).status().code(), absl::StatusCode::kNotFound);
@@ -317,7 +353,7 @@ TEST_F(TableCatalogTest, ConcurrentCreatorsGetDistinctIds) {
       for (int i = 0; i < kTables; ++i) {
         absl::StatusOr<CreatedTable> created = absl::UnavailableError("");
         while (absl::IsUnavailable(created.status()))
-          created = mine.CreateTable(Schema(absl::StrCat("t", t, ".", i)), true);
+          created = mine.CreateTable(Schema(absl::StrCat("t", t, ".", i)), true, {});
         EXPECT_TRUE(created.ok()) << created.status();
       }
     });
@@ -346,7 +382,7 @@ TEST_F(TableCatalogTest, AnotherClustersStoreDropsNothing) {
 
 TEST_F(TableCatalogTest, FailedTakeUpIsTriedAgain) {
   target_.fail = absl::ResourceExhaustedError("disk full");
-  EXPECT_FALSE(catalog().CreateTable(Schema("a"), false).ok());
+  EXPECT_FALSE(catalog().CreateTable(Schema("a"), false, {}).ok());
   EXPECT_TRUE(target_.tables.empty());
   EXPECT_FALSE(catalog().synced().ok());
   target_.fail = absl::OkStatus();
@@ -356,13 +392,13 @@ TEST_F(TableCatalogTest, FailedTakeUpIsTriedAgain) {
 }
 
 TEST_F(TableCatalogTest, BackgroundCatchesUpAtStartAndWhenAsked) {
-  ASSERT_TRUE(second_catalog().CreateTable(Schema("a"), false).ok());
+  ASSERT_TRUE(second_catalog().CreateTable(Schema("a"), false, {}).ok());
   catalog().Start();
   const absl::Time give_up = absl::Now() + absl::Seconds(20);
   while (!catalog().synced().ok() && absl::Now() < give_up) std::this_thread::yield();
   ASSERT_TRUE(catalog().synced().ok());
   EXPECT_EQ(target_.Tables().size(), 1u);
-  ASSERT_TRUE(second_catalog().CreateTable(Schema("b"), false).ok());
+  ASSERT_TRUE(second_catalog().CreateTable(Schema("b"), false, {}).ok());
   catalog().SyncSoon();
   while (target_.Tables().size() < 2 && absl::Now() < give_up) std::this_thread::yield();
   EXPECT_EQ(target_.Tables().size(), 2u);
@@ -379,7 +415,7 @@ TEST_F(TableCatalogTest, WhatIsUnknownIsUnavailableAfterACatchUpThatFailed) {
   ASSERT_TRUE(catalog().SyncNow().ok());
   ASSERT_TRUE(catalog().CheckFresh().ok());
   target_.fail = absl::ResourceExhaustedError("log disk: no room");
-  ASSERT_TRUE(absl::IsUnavailable(catalog().CreateTable(Schema("a"), true).status()));
+  ASSERT_TRUE(absl::IsUnavailable(catalog().CreateTable(Schema("a"), true, {}).status()));
   EXPECT_TRUE(absl::IsUnavailable(catalog().CheckFresh()))
       << "the table exists, this server could not take it up";
   target_.fail = absl::OkStatus();

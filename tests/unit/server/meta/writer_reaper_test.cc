@@ -25,7 +25,9 @@ class FakeCatalog final : public Catalog {
     std::erase_if(living, [&](const LivingWriter& writer) { return writer.name == name; });
     return expected;
   }
-  absl::StatusOr<CreatedTable> CreateTable(const TableSchema&, bool) override { return Never(); }
+  absl::StatusOr<CreatedTable> CreateTable(const TableSchema&, bool, std::optional<TableId>) override {
+    return Never();
+  }
   absl::StatusOr<TableSchema> AlterTable(const TableSchema&) override { return Never(); }
   absl::StatusOr<TableId> DropTable(std::string_view, TableId) override { return Never(); }
   absl::StatusOr<RegisteredWriter> RegisterWriter(std::string_view, std::optional<WriterId>) override {

@@ -15,6 +15,13 @@ TEST_F(RequestRouterTest, TableMethodsGoThroughTheCatalog) {
   ASSERT_TRUE(created.ok()) << created.status();
   EXPECT_TRUE(created->created());
   EXPECT_EQ(created->schema().table_id(), 9u);
+  create.set_last_table_id(7);
+  const auto late = Call<v1::CreateTableResponse>(admin + "CreateTable", create);
+  ASSERT_TRUE(late.ok()) << late.status();
+  EXPECT_FALSE(late->has_schema());
+  EXPECT_EQ(late->last_table_id(), 8u);
+  create.set_last_table_id(8);
+  EXPECT_TRUE(Call<v1::CreateTableResponse>(admin + "CreateTable", create)->has_schema());
   create.mutable_schema()->set_table_id(3);
   EXPECT_EQ(Call<v1::CreateTableResponse>(admin + "CreateTable", create).status().code(),
             absl::StatusCode::kInvalidArgument);

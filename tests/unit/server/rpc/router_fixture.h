@@ -27,7 +27,9 @@ inline constexpr uint32_t kDim = 2;
 
 class FakeCatalog final : public Catalog {
  public:
-  absl::StatusOr<CreatedTable> CreateTable(const TableSchema& schema, bool if_not_exists) override {
+  absl::StatusOr<CreatedTable> CreateTable(const TableSchema& schema, bool if_not_exists,
+                                           std::optional<TableId> last_id) override {
+    if (last_id.has_value() && *last_id != 8) return CreatedTable{.last_id = 8};
     CreatedTable created{.schema = schema, .created = !if_not_exists};
     created.schema.table_id = 9;
     created.schema.version = 1;
