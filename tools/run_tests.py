@@ -144,7 +144,7 @@ def lane_crash(totals, only):
         totals.one("crash: build", False)
         return
     ctest("release", totals, only, label="crash", jobs=2)
-    ctest("release", totals, only or "LostReplies|OneLogIsOneState|NoPushIsHalfInTheCut", label="integration", jobs=2)
+    ctest("release", totals, only or "LostReplies|DamagedBytes|OneLogIsOneState|NoPushIsHalfInTheCut", label="integration", jobs=2)
     ctest("release", totals, only or "TornTail", label="unit", jobs=2)
     ctest("release", totals, only or "^e2e_(full_disk|malformed|container_memory)$", label="e2e", jobs=2)
     # Failpoints are in test builds only.
