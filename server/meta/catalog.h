@@ -4,7 +4,7 @@
 // Implemented by TableCatalog; a fake serves the services' tests.
 //
 // Errors: Unavailable (the meta store or a server cannot be reached; the message says which; a change may
-// have been made all the same: ask again). Thread-safe; every call but SyncSoon blocks on the disk and on
+// have been made all the same: ask again). Thread-safe; every call blocks on the disk and on
 // other servers, so it runs on an executor.
 
 #include <cstdint>
@@ -75,9 +75,6 @@ class Catalog {
 
   // Brings this server's tables and writers up to the meta store, durably; the store revision reached.
   virtual absl::StatusOr<uint64_t> SyncNow() = 0;
-  // Has SyncNow run soon in the background, at most once a second: for a request that names a table or a
-  // schema version that this server does not have yet. Never blocks.
-  virtual void SyncSoon() = 0;
 };
 
 }  // namespace rowhouse::server

@@ -432,11 +432,6 @@ void TableCatalog::Stop() {
   thread_.reset();
 }
 
-void TableCatalog::SyncSoon() {
-  absl::MutexLock lock(&mu_);
-  soon_ = true;
-}
-
 absl::Status TableCatalog::CheckFresh() {
   absl::MutexLock lock(&mu_);
   if (!synced_.ok()) {

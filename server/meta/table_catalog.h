@@ -53,7 +53,8 @@ class TableCatalog final : public Catalog {
   explicit TableCatalog(const Parts& parts) : parts_(parts) {}
   ~TableCatalog() override { Stop(); }
 
-  // Begins the first catch-up, tried again until it succeeds, and serves SyncSoon, on a thread of its own.
+  // Begins the first catch-up, tried again until it succeeds, and those that CheckFresh wants, on a
+  // thread of its own.
   void Start();
   // Ends that thread; waits for a catch-up under way. Idempotent.
   void Stop() ABSL_LOCKS_EXCLUDED(mu_);
@@ -69,7 +70,6 @@ class TableCatalog final : public Catalog {
   absl::StatusOr<std::vector<LivingWriter>> ListWriters() override;
   absl::StatusOr<WriterId> EndWriter(std::string_view name, WriterId expected) override;
   absl::StatusOr<uint64_t> SyncNow() override ABSL_LOCKS_EXCLUDED(sync_mu_, mu_);
-  void SyncSoon() override ABSL_LOCKS_EXCLUDED(mu_);
 
   // For a request that names what this server does not have. OK: it caught up a moment ago, there is no such
   // thing. Unavailable: it may be behind; a catch-up was begun, try again. Never blocks.

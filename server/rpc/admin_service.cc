@@ -53,11 +53,19 @@ absl::Status AdminService::DescribeTable(const v1::DescribeTableRequest& request
   if (request.name().empty() == (request.table_id() == 0)) {
     return absl::InvalidArgumentError("exactly one of name and table_id must be given");
   }
-  const auto table = request.name().empty() ? parts_.tables->Find(request.table_id())
-                                            : parts_.tables->FindByName(request.name());
-  if (!table.ok()) {
-    parts_.catalog->SyncSoon();  // another server may have created it
-    return table.status();
+  const auto find = [&] {
+    return request.name().empty() ? parts_.tables->Find(request.table_id())
+                                  : parts_.tables->FindByName(request.name());
+  };
+  auto table = find();
+  if (!table.ok()) {  // another server may have created it
+    if (const absl::Status caught_up = parts_.catalog->SyncNow().status(); !caught_up.ok()) {
+      return absl::UnavailableError(
+          absl::StrCat(table.status().message(),
+                       " here, and this server cannot catch up with the meta store: ", caught_up.message()));
+    }
+    table = find();
+    RH_RETURN_IF_ERROR(table.status());
   }
   Describe(**table, response);
   return absl::OkStatus();

@@ -11,6 +11,7 @@ namespace rowhouse::sim {
 namespace {
 
 constexpr int64_t kMilli = 1'000'000;
+constexpr int kMostAlters = 60;  // each stops all workers for a while: their calls wait for lost messages
 constexpr float kRates[] = {0.5f, 0.25f, 0.1f, 0.03f, 0.01f};
 
 class Alterer {
@@ -18,6 +19,7 @@ class Alterer {
   explicit Alterer(World& world) : world_(world), specs_(world.plan.tables) {
     client_.name = "alterer";
     client_.id = kFirstClient + 700;
+    client_.attempt_timeout = std::chrono::seconds(2);  // workers wait for it
     ConnectClient(world, &client_);
   }
 
@@ -52,7 +54,7 @@ class Alterer {
 
 void RunAlterer(World& world) {
   Alterer alterer(world);
-  while (!world.AllDone()) {
+  for (int alters = 0; alters < kMostAlters && !world.AllDone(); ++alters) {
     SleepUntil(Now() + static_cast<int64_t>(RandomBelow(1500 * kMilli)));
     alterer.One();
   }

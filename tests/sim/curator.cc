@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <numeric>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -25,6 +26,10 @@ constexpr int64_t kSecond = 1000 * kMilli;
 constexpr Id kIds = 30;  // of the curator's own pushes; those of the filler follow, each is pushed once
 constexpr uint64_t kFillers = 60;  // most pushes of the filler in one table's life
 constexpr uint32_t kDim = 3;
+// A server that the news of a table did not reach, for it was cut off, may not know it for two seconds.
+constexpr int64_t kPatienceNanos = 2500 * kMilli;
+// A start replays every table that was made and dropped since the log began, and has index memory for each.
+constexpr uint64_t kMostTables = 300;
 constexpr char kName[] = "temporary";
 
 uint32_t UnixSeconds(int64_t nanos) { return static_cast<uint32_t>((nanos + kUnixOffsetNanos) / kSecond); }
@@ -74,7 +79,9 @@ class Contents {
     if (doubtful != doubtful_.end()) doubtful_.erase(doubtful);
     const bool wanted = last_push_.count(id) != 0;
     if (wanted != stored) return wanted ? "is gone" : "is there";
-    return std::memcmp(oracle_.Weights(id).data(), weights, kDim * sizeof(float)) == 0 ? nullptr : "is wrong";
+    const std::vector<float> right = oracle_.Weights(id);
+    const void* const bits = right.data();
+    return std::memcmp(bits, weights, kDim * sizeof(float)) == 0 ? nullptr : "is wrong";
   }
   size_t rows() const { return last_push_.size(); }
 
@@ -91,25 +98,22 @@ class Contents {
 
 class Curator {
  public:
-  explicit Curator(World& world) : world_(world) {
+  explicit Curator(World& world) {
     client_.name = "curator";
     client_.id = kFirstClient + 500;
     // What a server still does for an attempt that was given up comes after later calls.
-    client_.attempt_timeout = std::chrono::seconds(1 + RandomBelow(20));
+    client_.attempt_timeout = std::chrono::milliseconds(int64_t{300} << RandomBelow(6));
     ConnectClient(world, &client_);
   }
 
   // One table's life.
   void One() {
-    ExpectNone("before one was asked for");
-    TableSpec spec{.name = kName, .dim = kDim, .seed = Random() % 1000};
-    spec.optimizer = Adagrad(0.1f, 1e-8f);
-    spec.initializer = InitializerConfig::Uniform(-1.0f, 1.0f);
-    spec.durability = DurabilityLevel::kSync;
-    spec.track_last_push_time = RandomBelow(2) == 0;
-    table_ = OpenOrCreate(*client_.impl, spec);
-    contents_ = std::make_unique<Contents>(client::SchemaFromSpec(spec).value());
-    next_id_ = kIds;
+    // Some go at once: what still is on its way to make such a table then comes after it has gone.
+    for (uint64_t lives = RandomBelow(2) * RandomBelow(30); lives > 0; --lives) {
+      Make();
+      DropAmidPushes();
+    }
+    const TableSpec spec = Make();
     Compare("that was just made");
     for (uint64_t pushes = RandomBelow(6); pushes > 0; --pushes) {
       Push(1 + RandomBelow(12), /*once=*/false);
@@ -119,8 +123,23 @@ class Curator {
     if (spec.track_last_push_time) ExpireSome();
     DropAmidPushes();
   }
+  uint64_t made() const { return made_; }
 
  private:
+  TableSpec Make() {
+    ExpectNone("before one was asked for");
+    TableSpec spec{.name = kName, .dim = kDim, .seed = Random() % 1000};
+    spec.optimizer = Adagrad(0.1f, 1e-8f);
+    spec.initializer = InitializerConfig::Uniform(-1.0f, 1.0f);
+    spec.durability = DurabilityLevel::kSync;
+    spec.track_last_push_time = RandomBelow(2) == 0;
+    table_ = OpenOrCreate(*client_.impl, spec);
+    contents_ = std::make_unique<Contents>(client::SchemaFromSpec(spec).value());
+    next_id_ = kIds;
+    ++made_;
+    return spec;
+  }
+
   void ExpireSome() {
     Expire(1);
     Compare("after nothing was expired");
@@ -181,8 +200,7 @@ class Curator {
     std::vector<uint8_t> stored(ids.size());
     const PullSlice slice{
         .table = table_, .ids = ids, .rows = absl::MakeSpan(rows), .stored = absl::MakeSpan(stored)};
-    // A server that the news of a table did not reach, for it was cut off, may not know it for two seconds.
-    const int64_t patience = Now() + 2500 * kMilli;
+    const int64_t patience = Now() + kPatienceNanos;
     absl::Status pulled = client_.impl->Pull({&slice, 1});
     while (absl::IsNotFound(pulled) && Now() < patience) {
       SleepUntil(Now() + 100 * kMilli);
@@ -213,7 +231,7 @@ class Curator {
   }
 
   void DropAmidPushes() {
-    const bool amid = RandomBelow(2) == 0;
+    const bool amid = RandomBelow(4) == 0;
     dropping_ = true;
     if (amid) StartFiller();
     if (amid) SleepUntil(Now() + static_cast<int64_t>(RandomBelow(100 * kMilli)));
@@ -223,12 +241,12 @@ class Curator {
     ++CurrentOutcome().tables_dropped;
     if (!dropped.ok() && !absl::IsNotFound(dropped))
       Broken(absl::StrCat("the curator cannot drop its table: ", dropped.ToString()));
-    ExpectNone("after it was dropped");
+    ExpectNone(absl::StrCat("after its drop was answered ", dropped.ToString()));
     if (amid) StopFiller();
     dropping_ = false;
   }
 
-  void ExpectNone(const char* when) {
+  void ExpectNone(const std::string& when) {
     const absl::StatusOr<Table> opened = client_.impl->OpenTable(kName);
     if (absl::IsNotFound(opened.status())) return;
     Broken(absl::StrCat("the curator's table can be opened ", when, ": ",
@@ -239,10 +257,10 @@ class Curator {
 
   static void Count() { ++CurrentOutcome().operations; }
 
-  World& world_;
   SimClient client_;
   Table table_;
   std::unique_ptr<Contents> contents_;
+  uint64_t made_ = 0;
   Id next_id_ = kIds;  // of the filler
   std::thread filler_;
   bool filling_ = false, dropping_ = false;
@@ -252,7 +270,7 @@ class Curator {
 
 void RunCurator(World& world) {
   Curator curator(world);
-  while (!world.AllDone()) {
+  while (!world.AllDone() && curator.made() < kMostTables) {
     curator.One();
     SleepUntil(Now() + static_cast<int64_t>(RandomBelow(500 * kMilli)));
   }

@@ -103,6 +103,11 @@ Plan MakePlan(uint64_t seed, uint64_t operations) {
   plan.async_watch = !plan.faults.client_ends && dice.OneIn(2);
   plan.between_faults_nanos = dice.Pick<int64_t>({30, 150, 700}) * kMilli;
   plan.alters = !plan.faults.client_ends && dice.OneIn(2);
+  // Often so late that a table was made by another attempt and dropped meanwhile.
+  if (plan.curator && dice.OneIn(6)) {
+    plan.faults.network.late = 3000;
+    plan.faults.network.latest_nanos = 6000 * kMilli;
+  }
   return plan;
 }
 

@@ -59,7 +59,7 @@ void ConnectClient(World& world, SimClient* client) {
   options.writer_name = client->name;
   options.insecure = true;
   // Mostly longer than what a server may spend on a change of tables or writers. A client that asks again
-  // while the first attempt still goes on has that one come late: the curator.
+  // while the first attempt still goes on has that one come late: the curator and the alterer.
   options.attempt_timeout = client->attempt_timeout;
   options.retry_timeout =
       world.plan.faults.client_ends ? std::chrono::milliseconds(5000) : std::chrono::hours(4);

@@ -26,7 +26,7 @@ struct SimClient {
   std::unique_ptr<ClientImpl> impl;
   std::vector<Table> tables;
   Table shared;
-  std::chrono::seconds attempt_timeout{60};
+  std::chrono::milliseconds attempt_timeout{60'000};
   int inside = 0;          // workers in a call
   bool ending = false;     // its calls end; workers wait for the next one
   bool wants_end = false;  // a change's call has ended without an answer

@@ -36,7 +36,6 @@ class FakeCatalog final : public Catalog {
   absl::StatusOr<WriterId> WriterIdOf(std::string_view) override { return Never(); }
   absl::StatusOr<RestoredWriter> RestoredWriterOf(std::string_view) override { return Never(); }
   absl::StatusOr<uint64_t> SyncNow() override { return Never(); }
-  void SyncSoon() override {}
 
   std::vector<LivingWriter> living;
   std::vector<std::string> ended;

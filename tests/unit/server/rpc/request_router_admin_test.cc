@@ -1,6 +1,7 @@
 // Copyright The Rowhouse Authors. SPDX-License-Identifier: Apache-2.0
 // Every method of the admin, internal and health services through the router.
 
+#include "absl/strings/match.h"
 #include "tests/unit/server/rpc/router_fixture.h"
 
 namespace rowhouse::server {
@@ -71,9 +72,14 @@ TEST_F(RequestRouterTest, TablesAreDescribedByNameOrId) {
   describe.clear_name();
   EXPECT_EQ(Call<v1::DescribeTableResponse>(path, describe)->schema().name(), "table1");
   describe.set_table_id(8);
-  EXPECT_EQ(catalog_.soon, 0);
+  EXPECT_EQ(catalog_.syncs, 0);
   EXPECT_EQ(Call<v1::DescribeTableResponse>(path, describe).status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(catalog_.soon, 1);
+  EXPECT_EQ(catalog_.syncs, 1) << "another server may have created it";
+  catalog_.sync = absl::ResourceExhaustedError("log disk: no room");
+  const auto denied = Call<v1::DescribeTableResponse>(path, describe);
+  EXPECT_EQ(denied.status().code(), absl::StatusCode::kUnavailable) << "a server that lags denies nothing";
+  EXPECT_TRUE(absl::StrContains(denied.status().message(), "no room")) << denied.status();
+  catalog_.sync = uint64_t{31};
   const auto list =
       Call<v1::ListTablesResponse>("/rowhouse.v1.AdminService/ListTables", v1::ListTablesRequest());
   ASSERT_TRUE(list.ok());

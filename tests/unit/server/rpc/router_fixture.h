@@ -63,9 +63,12 @@ class FakeCatalog final : public Catalog {
     if (expected != 0 && expected != 5) return absl::AbortedError("another id");
     return 5;
   }
-  absl::StatusOr<uint64_t> SyncNow() override { return 31; }
-  void SyncSoon() override { ++soon; }
-  int soon = 0;
+  absl::StatusOr<uint64_t> SyncNow() override {
+    ++syncs;
+    return sync;
+  }
+  int syncs = 0;
+  absl::StatusOr<uint64_t> sync = uint64_t{31};
   RestoredWriter restored;
 };
 
