@@ -265,7 +265,7 @@ void AddPlaces(std::vector<OptionEntry>* table) {
   table->push_back(Partitions());
 }
 
-void AddWork(std::vector<OptionEntry>* table) {
+void AddLog(std::vector<OptionEntry>* table) {
   table->push_back(Text({.key = "log.dir",
                          .flag_name = "log-dir",
                          .placeholder = "DIR",
@@ -291,6 +291,9 @@ void AddWork(std::vector<OptionEntry>* table) {
                           .flag_name = "disk-low-water",
                           .help = "Pushes are refused while a disk has less free than this"},
                          &ServerOptions::disk_low_water_bytes, 0, 1ull << 46));
+}
+
+void AddWork(std::vector<OptionEntry>* table) {
   table->push_back(
       Text({.key = "checkpoint.directory",
             .flag_name = "checkpoint-directory",
@@ -371,6 +374,7 @@ void AddLogging(std::vector<OptionEntry>* table) {
 std::vector<OptionEntry> MakeTable() {
   std::vector<OptionEntry> table;
   AddPlaces(&table);
+  AddLog(&table);
   AddWork(&table);
   AddLogging(&table);
   return table;
