@@ -28,7 +28,7 @@ bool Contains(const std::vector<PartitionId>& sorted, PartitionId p) {
 class PullCall::Splitter {
  public:
   Splitter(const PullCall& pull, ViewPtr view, Patience patience)
-      : pull_(pull), view_(std::move(view)), patience_(patience), open_(view_->servers.size()) {}
+      : pull_(pull), view_(std::move(view)), patience_(std::move(patience)), open_(view_->servers.size()) {}
 
   void Add(uint32_t target, uint32_t row) {
     const PartitionId partition = pull_.unique_[target].partitions[row];
@@ -138,7 +138,7 @@ void PullCall::Prefetch(Core* core, const TableRef& table, absl::Span<const uint
     core->BeginCall();
     CallOptions call{core->cluster().AttemptDeadline(SteadyTime::max()), bytes->size() > kBulkBytes};
     core->Send(request->view->servers[request->server], kPrefetch, bytes, call,
-               [core, token = std::move(token)](absl::Status, Reply) mutable {
+               [core, token = std::move(token)](const absl::Status&, const Reply&) mutable {
                  token.reset();
                  core->EndCall();
                });
@@ -198,14 +198,14 @@ void PullCall::Send(std::unique_ptr<Request> request) {
   const ServerLink& server = request->view->servers[request->server];
   CallOptions call{core_->cluster().AttemptDeadline(request->patience.give_up),
                    bytes->size() + request->reply_bytes > kBulkBytes};
-  core_->Send(
-      server, kPull, std::move(bytes), call,
-      [self = shared_from_this(), request = std::move(request)](absl::Status status, Reply reply) mutable {
-        self->OnReply(std::move(request), std::move(status), std::move(reply));
-      });
+  core_->Send(server, kPull, std::move(bytes), call,
+              [self = shared_from_this(), request = std::move(request)](const absl::Status& status,
+                                                                        const Reply& reply) mutable {
+                self->OnReply(std::move(request), status, reply);
+              });
 }
 
-void PullCall::OnReply(std::unique_ptr<Request> request, absl::Status status, Reply reply) {
+void PullCall::OnReply(std::unique_ptr<Request> request, const absl::Status& status, const Reply& reply) {
   const std::string server = request->view->ServerName(request->server);
   if (!status.ok()) {
     Trouble trouble;
@@ -294,7 +294,7 @@ void PullCall::Retry(std::unique_ptr<Request> request, std::vector<PartitionId> 
   Request& r = *request;
   core_->Recover(std::move(trouble), &r.patience,
                  [self = shared_from_this(), request = std::move(request),
-                  failed = std::move(failed)](absl::Status status) mutable {
+                  failed = std::move(failed)](const absl::Status& status) mutable {
                    if (!status.ok()) return self->End(status);
                    Splitter splitter(*self, self->core_->cluster().view(), request->patience);
                    for (const Part& part : request->parts) {

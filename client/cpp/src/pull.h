@@ -53,7 +53,7 @@ class PullCall : public std::enable_shared_from_this<PullCall> {
   std::shared_ptr<Buffer> Encode(const Request& request, bool prefetch) const;
   size_t EncodedSize(const Request& request) const;
   void Send(std::unique_ptr<Request> request);
-  void OnReply(std::unique_ptr<Request> request, absl::Status status, Reply reply);
+  void OnReply(std::unique_ptr<Request> request, const absl::Status& status, const Reply& reply);
   // Copies the rows of partitions that did not fail; Internal when the answer does not fit the request.
   absl::Status Scatter(const Request& request, const PullAnswer& answer, const ChunkedBytes& bytes,
                        const std::vector<PartitionId>& failed);

@@ -145,8 +145,9 @@ class DamagedBytes : public testing::Test {
     const absl::Status pulled = writer_->Pull({{changing_, ids, absl::MakeSpan(rows)}});
     ASSERT_TRUE(pulled.ok()) << pulled;
     for (size_t i = 0; i < ids.size(); ++i) {
-      const Row& want = pushes_.model().at(ids[i]);
-      ASSERT_EQ(std::memcmp(&rows[i * kDim], want.data(), sizeof(Row)), 0) << "id " << ids[i];
+      Row row;
+      std::memcpy(row.data(), &rows[i * kDim], sizeof(Row));
+      ASSERT_EQ(row, pushes_.model().at(ids[i])) << "id " << ids[i];
     }
   }
   // Nothing more is damaged: all rows are those of the model.

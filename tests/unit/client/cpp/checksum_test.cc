@@ -13,7 +13,7 @@ ClientOptions WithChecksums() {
 }
 
 // Faults for the calls of one method, in order; none after them.
-FakeCluster::FaultFn InOrder(absl::string_view method, std::vector<Fault> faults) {
+FakeCluster::FaultFn InOrder(absl::string_view method, const std::vector<Fault>& faults) {
   auto next = std::make_shared<std::atomic<size_t>>(0);
   return [=](ServerId, absl::string_view called, const std::string&) -> Fault {
     if (called != method) return {};

@@ -229,7 +229,7 @@ TEST_F(GrpcTransportTest, AConnectionThatIsDoubtedIsReplaced) {
     transport->Call(kPull,
                     std::make_shared<Buffer>(
                         Buffer::CopyOf({reinterpret_cast<const uint8_t*>(text.data()), text.size()})),
-                    options, [&out](absl::Status status, Reply) {
+                    options, [&out](absl::Status status, const Reply&) {
                       out.status = std::move(status);
                       out.done.Notify();
                     });

@@ -68,8 +68,12 @@ void ExpectPush(const PushMessage& got, const v1::PushRequest& want) {
     EXPECT_EQ(got.tables[i].dim, table.dim());
     ASSERT_EQ(got.tables[i].learning_rate.has_value(), table.has_learning_rate());
     if (table.has_learning_rate()) {
-      const float want_rate = table.learning_rate();
-      EXPECT_EQ(std::memcmp(&*got.tables[i].learning_rate, &want_rate, sizeof(float)), 0);
+      const auto bits = [](float rate) {
+        uint32_t out;
+        std::memcpy(&out, &rate, sizeof(out));
+        return out;
+      };
+      EXPECT_EQ(bits(*got.tables[i].learning_rate), bits(table.learning_rate()));
     }
     EXPECT_EQ(ToString(got.tables[i].ids), table.ids());
     EXPECT_EQ(ToString(got.tables[i].counts), table.counts());
