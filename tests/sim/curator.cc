@@ -79,7 +79,9 @@ class Contents {
     if (doubtful != doubtful_.end()) doubtful_.erase(doubtful);
     const bool wanted = last_push_.count(id) != 0;
     if (wanted != stored) return wanted ? "is gone" : "is there";
-    return std::memcmp(oracle_.Weights(id).data(), weights, kDim * sizeof(float)) == 0 ? nullptr : "is wrong";
+    const std::vector<float> right = oracle_.Weights(id);
+    const void* const bits = right.data();
+    return std::memcmp(bits, weights, kDim * sizeof(float)) == 0 ? nullptr : "is wrong";
   }
   size_t rows() const { return last_push_.size(); }
 
@@ -96,7 +98,7 @@ class Contents {
 
 class Curator {
  public:
-  explicit Curator(World& world) : world_(world) {
+  explicit Curator(World& world) {
     client_.name = "curator";
     client_.id = kFirstClient + 500;
     // What a server still does for an attempt that was given up comes after later calls.
@@ -255,7 +257,6 @@ class Curator {
 
   static void Count() { ++CurrentOutcome().operations; }
 
-  World& world_;
   SimClient client_;
   Table table_;
   std::unique_ptr<Contents> contents_;
