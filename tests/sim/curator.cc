@@ -4,7 +4,6 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <cstring>
 #include <map>
 #include <memory>
 #include <numeric>
@@ -79,9 +78,11 @@ class Contents {
     if (doubtful != doubtful_.end()) doubtful_.erase(doubtful);
     const bool wanted = last_push_.count(id) != 0;
     if (wanted != stored) return wanted ? "is gone" : "is there";
+    // Bit by bit.
     const std::vector<float> right = oracle_.Weights(id);
-    const void* const bits = right.data();
-    return std::memcmp(bits, weights, kDim * sizeof(float)) == 0 ? nullptr : "is wrong";
+    const absl::string_view is(reinterpret_cast<const char*>(weights), kDim * sizeof(float));
+    const absl::string_view wanted_bits(reinterpret_cast<const char*>(right.data()), kDim * sizeof(float));
+    return is == wanted_bits ? nullptr : "is wrong";
   }
   size_t rows() const { return last_push_.size(); }
 

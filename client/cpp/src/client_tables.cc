@@ -87,7 +87,7 @@ absl::Status ClientImpl::AskForTable(v1::CreateTableRequest* request, v1::Create
   request->set_last_table_id(0);
   for (int ask = 0; ask < kMostCreates; ++ask) {
     int attempts = 0;
-    const absl::Status asked = core_->cluster().CallAny(client::kCreateTable, *request, response, &attempts);
+    absl::Status asked = core_->cluster().CallAny(client::kCreateTable, *request, response, &attempts);
     *unanswered |= attempts > 1;
     if (!asked.ok() || response->has_schema()) return asked;
     request->set_last_table_id(response->last_table_id());
