@@ -82,12 +82,17 @@ SimThread* Choose(Point point) {
 }
 
 // The C library's word for the thread in the kernel, which the kernel clears, and wakes who waits for it,
-// when the thread is gone: what pthread_join waits for. It is somewhere in what the handle points to.
+// when the thread is gone: what pthread_join waits for. It is somewhere in what the handle points to, for
+// each thread at the same place: another word may hold one thread's number by chance, but not two threads'.
 uint32_t* KernelIdOf(const SimThread& thread) {
   constexpr size_t kMostWords = 512;
+  const SimThread& first = state.threads[0];
+  const auto* const known = reinterpret_cast<const uint32_t*>(first.handle);
   auto* const words = reinterpret_cast<uint32_t*>(thread.handle);
   for (size_t i = 0; i < kMostWords; ++i) {
-    if (words[i] == static_cast<uint32_t>(thread.kernel_id)) return &words[i];
+    if (words[i] == static_cast<uint32_t>(thread.kernel_id) &&
+        known[i] == static_cast<uint32_t>(first.kernel_id))
+      return &words[i];
   }
   Fail("the C library keeps its threads in another way");
 }
