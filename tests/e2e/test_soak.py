@@ -92,7 +92,7 @@ class Soak(unittest.TestCase):
         generator = random.Random(seed)
         print(f"\nROWHOUSE_E2E_SEED={seed}, {MINUTES} minutes", file=sys.stderr)
         with Checkpointed(servers=3, partitions=16, keep_log=False, budget="128MiB",
-                          extra=["--checkpoint-every", "1min", "--checkpoint-keep", "3"]) as cluster:
+                          extra=["--checkpoint-every", "1m", "--checkpoint-keep", "3"]) as cluster:
             watch = Watch(cluster)
             command = [TRAINER, ",".join(cluster.addresses)]
             trainers = [subprocess.Popen([*command, str(n), str(IDS), str(int(MINUTES * 60)), str(seed)], stdout=subprocess.PIPE, text=True)
