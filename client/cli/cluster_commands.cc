@@ -99,7 +99,7 @@ absl::Status StartAll(LocalCluster& cluster, const std::vector<uint32_t>& server
 
 // Ends `started` again, and a new cluster with them; but what was pushed to it stays.
 absl::Status Undo(LocalCluster& cluster, const std::vector<uint32_t>& started) {
-  const bool take_back = cluster.is_new() && !cluster.HasPushes();
+  const bool take_back = cluster.is_new() && !cluster.MayHavePushes();
   RH_RETURN_IF_ERROR(cluster.Stop(started, kStopTimeout));
   return take_back ? cluster.TakeBack() : absl::OkStatus();
 }

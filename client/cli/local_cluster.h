@@ -78,8 +78,8 @@ class LocalCluster {
   absl::Status Stop(const std::vector<uint32_t>& servers, std::chrono::milliseconds timeout) const;
   // SIGKILL. FailedPrecondition when it does not run.
   absl::Status Kill(uint32_t server) const;
-  // Whether a server that runs says that it applied a push; false when none answers.
-  bool HasPushes() const;
+  // Whether a server that runs says that it applied a push, or cannot be asked.
+  bool MayHavePushes() const;
   // After a first start that failed: the cluster is gone, so that the next one may have other ports and
   // another size. Logs stay, which say why, and so does data that a restore had made. Requires: is_new, none
   // runs.
